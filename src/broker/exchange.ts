@@ -1,0 +1,37 @@
+/**
+ * What the broker needs of a connection: a session it belongs to and, for each request, the place where the
+ * answer goes. Implemented by server/connection (TCP); later by WebSocket and in-process transports.
+ */
+import type { Buffer } from 'node:buffer';
+import type { Message } from '../protocol/message.js';
+import type { Session } from './session.js';
+
+/** Something handed to a peer, told when the peer is known not to have got it. */
+export interface Delivery {
+  /** The connection broke with these bytes unsent: give the message to the next consumer. */
+  undelivered(): void;
+}
+
+export interface Exchange {
+  readonly session: Session;
+  readonly request: Message;
+  /** The request's id, or the one made for it. */
+  readonly id: string;
+  /** False when the peer is gone, or no reply is wanted any more. */
+  readonly alive: boolean;
+  /** True while the peer's unsent bytes exceed the cap: deliver later (Session.onWritable tells when). */
+  readonly congested: boolean;
+
+  /**
+   * Answers, once. `headerLines` is `name: value\r\n`* in latin1, without id, connection and content-length,
+   * which the exchange writes. A string body is latin1.
+   */
+  answer(status: number, headerLines: string, body: string | Buffer): void;
+  /**
+   * Answers with a stored record: `headerLines`, then bytes[start .. end) as stored (header lines with
+   * content-length, blank line, body).
+   */
+  deliver(headerLines: string, bytes: Buffer, start: number, end: number, delivery: Delivery | null): void;
+  /** Ends the exchange without a reply. */
+  silence(): void;
+}

@@ -1,0 +1,69 @@
+/**
+ * Every way a request can fail, one class a cause, each with a stable code and the status it becomes on
+ * the wire. Thrown by protocol, queue and broker; turned into a reply once, by the broker.
+ */
+
+export abstract class ZbusError extends Error {
+  /** Stable, documented in docs/protocol.md. */
+  abstract readonly code: `ZBUS_${string}`;
+  /** HTTP status of the reply this error becomes. */
+  abstract readonly status: number;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** The bytes are not a message (RFC 9112), or exceed a limit; the connection cannot go on. */
+export class FramingError extends ZbusError {
+  readonly code = 'ZBUS_FRAMING';
+  readonly status: number;
+
+  constructor(status: 400 | 408 | 413 | 417 | 431 | 501 | 505, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** A value breaks its rule; the message names the rule. */
+export class BadRequestError extends ZbusError {
+  readonly code = 'ZBUS_BAD_REQUEST';
+  readonly status = 400;
+}
+
+/** The topic, group or message is not there. */
+export class NotFoundError extends ZbusError {
+  readonly code = 'ZBUS_NOT_FOUND';
+  readonly status = 404;
+}
+
+/** The request is well formed but not allowed now, such as a second consumer of an exclusive group. */
+export class ForbiddenError extends ZbusError {
+  readonly code = 'ZBUS_FORBIDDEN';
+  readonly status = 403;
+}
+
+/** No room: the disk is full or below `minFreeBytes`, or a memory topic reached its cap. Nothing was stored. */
+export class StorageFullError extends ZbusError {
+  readonly code = 'ZBUS_STORAGE_FULL';
+  readonly status = 507;
+}
+
+/** The disk failed: the topic is read-only until the broker restarts. Nothing is known of what waited. */
+export class StorageFailedError extends ZbusError {
+  readonly code = 'ZBUS_STORAGE_FAILED';
+  readonly status = 500;
+}
+
+/** The queue, topic or broker is closed or being closed. */
+export class ClosedError extends ZbusError {
+  readonly code = 'ZBUS_CLOSED';
+  readonly status = 503;
+}
+
+/** A limit of the configuration was reached, such as the number of topics. */
+export class LimitError extends ZbusError {
+  readonly code = 'ZBUS_LIMIT';
+  readonly status = 429;
+}

@@ -1,0 +1,22 @@
+/**
+ * A message: what travels in both directions, an HTTP/1.1 message whose headers carry the meaning. Pure data;
+ * made by codec.ts and url.ts, read by everyone above.
+ *
+ * Header names are lower-case. Header values, url and reason are latin1 strings: one char code a byte, so UTF-8
+ * passes through unchanged; `textOf` (names.ts) decodes where text is meant.
+ */
+import type { Buffer } from 'node:buffer';
+
+export interface Message {
+  /** Request method as sent; '' in a reply. */
+  method: string;
+  /** Request target as sent; '' in a reply. */
+  url: string;
+  /** Status of a reply; 0 in a request. */
+  status: number;
+  /** Minor version of HTTP/1.x. */
+  httpMinor: 0 | 1;
+  headers: Map<string, string>;
+  /** A view on the bytes received when the body lay in one chunk: copy it to keep it beyond the turn. */
+  body: Buffer;
+}
