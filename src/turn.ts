@@ -4,8 +4,12 @@
  * and is run once, in the order of the phases. Used by queue, broker and server; owns no I/O itself.
  */
 
-/** Phases of the end of a turn, run in this order; a later phase may schedule an earlier one again. */
-export const Phase = { write: 0, deliver: 1, send: 2 } as const;
+/**
+ * Phases of the end of a turn, run in this order; a later phase may schedule an earlier one again. Queues write,
+ * groups deliver, connections send, groups settle (store positions of what was sent: never before).
+ */
+export const Phase = { write: 0, deliver: 1, send: 2, settle: 3 } as const;
+const PHASES = [Phase.write, Phase.deliver, Phase.send, Phase.settle] as const;
 export type Phase = (typeof Phase)[keyof typeof Phase];
 
 export interface TurnTask {
@@ -19,7 +23,7 @@ export interface TurnTask {
 const ROUNDS_MAX = 8;
 
 export class Turn {
-  readonly #waiting: [TurnTask[], TurnTask[], TurnTask[]] = [[], [], []];
+  readonly #waiting: [TurnTask[], TurnTask[], TurnTask[], TurnTask[]] = [[], [], [], []];
   #armed = false;
   readonly #run = (): void => {
     this.#armed = false;
@@ -38,7 +42,7 @@ export class Turn {
   end(): void {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       let ran = false;
-      for (const phase of [Phase.write, Phase.deliver, Phase.send]) {
+      for (const phase of PHASES) {
         ran = this.#runPhase(phase) || ran;
       }
       if (!ran) return;

@@ -6,8 +6,10 @@ import type { Buffer } from 'node:buffer';
 import type { Message } from '../protocol/message.js';
 import type { Session } from './session.js';
 
-/** Something handed to a peer, told when the peer is known not to have got it. */
+/** A message handed to a peer; the connection calls exactly one of the two, once. */
 export interface Delivery {
+  /** The kernel has taken the bytes: the group's stored position may move past the message. */
+  delivered(): void;
   /** The connection broke with these bytes unsent: give the message to the next consumer. */
   undelivered(): void;
 }
@@ -31,7 +33,13 @@ export interface Exchange {
    * Answers with a stored record: `headerLines`, then bytes[start .. end) as stored (header lines with
    * content-length, blank line, body).
    */
-  deliver(headerLines: string, bytes: Buffer, start: number, end: number, delivery: Delivery | null): void;
+  deliver(
+    headerLines: string,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    delivery: Delivery | null,
+  ): void;
   /** Ends the exchange without a reply. */
   silence(): void;
 }

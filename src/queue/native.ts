@@ -92,7 +92,12 @@ export interface Addon {
   /** topic.json of a folder; null when absent or its checksum line is wrong. */
   definition_read(engine: EngineHandle, folder: string): string | null;
   /** Makes the folder if absent; temporary file, sync, rename, sync of the folder. Off the loop. */
-  definition_write(engine: EngineHandle, folder: string, json: string, done: Callback<undefined>): void;
+  definition_write(
+    engine: EngineHandle,
+    folder: string,
+    json: string,
+    done: Callback<undefined>,
+  ): void;
   /** Renames the folder away, then deletes it; its queue must be closed. Off the loop. */
   topic_remove(engine: EngineHandle, folder: string, done: Callback<undefined>): void;
 
