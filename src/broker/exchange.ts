@@ -19,27 +19,34 @@ export interface Exchange {
   readonly request: Message;
   /** The request's id, or the one made for it. */
   readonly id: string;
-  /** False when the peer is gone, or no reply is wanted any more. */
+  /** False once it was answered or silenced, when the peer is gone, or no reply is wanted any more. */
   readonly alive: boolean;
   /** True while the peer's unsent bytes exceed the cap: deliver later (Session.onWritable tells when). */
   readonly congested: boolean;
 
   /**
-   * Answers, once. `headerLines` is `name: value\r\n`* in latin1, without id, connection and content-length,
-   * which the exchange writes. A string body is latin1.
+   * Answers, once; nothing happens when it is not alive. `headerLines` is `name: value\r\n`* in latin1, without
+   * id, connection and content-length, which the exchange writes. A string body is latin1; a Buffer body belongs
+   * to the exchange from here on.
    */
   answer(status: number, headerLines: string, body: string | Buffer): void;
   /**
-   * Answers with a stored record: `headerLines`, then bytes[start .. end) as stored (header lines with
-   * content-length, blank line, body).
+   * As answer, but the reply names an id only when the request did: replies to ping, to an unknown command and
+   * the home page, as the servers before this one send them.
    */
-  deliver(
-    headerLines: string,
-    bytes: Buffer,
-    start: number,
-    end: number,
-    delivery: Delivery | null,
-  ): void;
+  answerPlain(status: number, headerLines: string, body: string | Buffer): void;
+  /**
+   * Answers with a stored record: `headerLines`, then bytes[start .. end) as stored (header lines with
+   * content-length, blank line, body). `delivery.undelivered` is called at most once, and before this returns
+   * when the exchange is not alive.
+   */
+  deliver(headerLines: string, bytes: Buffer, start: number, end: number, delivery: Delivery | null): void;
   /** Ends the exchange without a reply. */
   silence(): void;
+  /**
+   * Says that the answer may take for ever (a consume that waits): the exchange no longer counts as in flight,
+   * keeps the connection from being idle, and is dropped when the session ends. False: too many wait on this
+   * connection already, so refuse it with a LimitError.
+   */
+  wait(): boolean;
 }

@@ -1,7 +1,9 @@
 /**
  * One connected peer. Made by a connection, which tells it when the peer is gone (`end`) and when it reads again
- * (`writable`); groups and topics hang their clean-up here. Owns no socket.
+ * (`writable`); groups and topics hang their clean-up here, and topics stop its reading while their queue is
+ * behind. Owns no socket.
  */
+import assert from 'node:assert/strict';
 
 export class Session {
   /** What consumers see as `sender`. */
@@ -11,6 +13,9 @@ export class Session {
   #ended = false;
   readonly #endListeners = new Set<() => void>();
   #writableListeners = new Set<() => void>();
+  #readingPauses = 0;
+  /** Set by the connection: called when `readingPaused` has changed. */
+  onReadingChange: (() => void) | null = null;
 
   constructor(id: string, remoteAddress: string) {
     this.id = id;
@@ -35,6 +40,23 @@ export class Session {
   /** Calls `listener` once, when the peer takes bytes again. */
   onWritable(listener: () => void): void {
     this.#writableListeners.add(listener);
+  }
+
+  /** True while someone wants no more requests of this peer. */
+  get readingPaused(): boolean {
+    return this.#readingPauses > 0;
+  }
+
+  /** Takes no more requests until resumed as often; what was read before still comes. */
+  pauseReading(): void {
+    this.#readingPauses++;
+    if (this.#readingPauses === 1) this.onReadingChange?.();
+  }
+
+  resumeReading(): void {
+    assert(this.#readingPauses > 0, 'resumed more often than paused');
+    this.#readingPauses--;
+    if (this.#readingPauses === 0) this.onReadingChange?.();
   }
 
   /** For the connection: the peer is gone. */
