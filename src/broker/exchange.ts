@@ -37,10 +37,16 @@ export interface Exchange {
   answerPlain(status: number, headerLines: string, body: string | Buffer): void;
   /**
    * Answers with a stored record: `headerLines`, then bytes[start .. end) as stored (header lines with
-   * content-length, blank line, body). `delivery.undelivered` is called at most once, and before this returns
-   * when the exchange is not alive.
+   * content-length, blank line, body). When the exchange is not alive, `delivery.undelivered` is called before
+   * this returns; else one of the two later, `delivered` in phase send of the turn as a rule.
    */
-  deliver(headerLines: string, bytes: Buffer, start: number, end: number, delivery: Delivery | null): void;
+  deliver(
+    headerLines: string,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    delivery: Delivery | null,
+  ): void;
   /** Ends the exchange without a reply. */
   silence(): void;
   /**
