@@ -3,6 +3,9 @@
  * every function throws a NativeError (below) on failure; callbacks run on the loop that opened the engine.
  */
 import type { Buffer } from 'node:buffer';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { ClosedError, StorageFailedError, StorageFullError, ZbusError } from '../errors.js';
 
 declare const engineBrand: unique symbol;
 declare const queueBrand: unique symbol;
@@ -168,4 +171,42 @@ export interface Addon {
   cursor_remove(queue: QueueHandle, file: string, done: Callback<undefined>): void;
   /** Names stored in the queue's readable cursor files. Off the loop. */
   cursor_list(queue: QueueHandle, done: Callback<string[]>): void;
+}
+
+const require = createRequire(import.meta.url);
+let loaded: Addon | undefined;
+
+/** The addon of this platform: built in a clone, prebuilt in the package. Throws StorageFailedError with advice. */
+export function loadAddon(): Addon {
+  loaded ??= load(fileURLToPath(new URL('../../', import.meta.url)));
+  return loaded;
+}
+
+function load(root: string): Addon {
+  try {
+    const nodeGypBuild = require('node-gyp-build') as (dir: string) => Addon;
+    return nodeGypBuild(root);
+  } catch (cause) {
+    const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+    const libc = report.header?.glibcVersionRuntime === undefined ? 'not glibc' : 'glibc';
+    throw new StorageFailedError(
+      `No native queue for ${process.platform}-${process.arch} (${libc}, Node ${process.version}). ` +
+        `Build it with a C++20 compiler: cd ${root} && npx node-gyp rebuild`,
+      { cause },
+    );
+  }
+}
+
+/** What the addon threw, as the error the broker answers with. */
+export function storageError(error: unknown): ZbusError {
+  if (error instanceof ZbusError) return error;
+  const { code, message } = error as NativeError;
+  switch (code) {
+    case 'NO_SPACE':
+      return new StorageFullError(message, { cause: error });
+    case 'CLOSED':
+      return new ClosedError(message, { cause: error });
+    default:
+      return new StorageFailedError(message, { cause: error });
+  }
 }

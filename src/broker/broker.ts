@@ -1,0 +1,145 @@
+/**
+ * The broker: takes the exchanges of all connections, finds the handler of each and answers what it throws. Keeps
+ * the order in which the requests of one session take effect. Made by the server, closed by it.
+ */
+import { Buffer } from 'node:buffer';
+import { ClosedError, StorageFailedError, ZbusError } from '../errors.js';
+import { parseCommand } from '../protocol/url.js';
+import { latin1Of } from '../protocol/names.js';
+import type { QueueStore } from '../queue/queue.js';
+import type { Turn } from '../turn.js';
+import { BatchBudget } from './batch-budget.js';
+import { Call } from './call.js';
+import { type CommandContext, commands } from './commands.js';
+import type { Exchange } from './exchange.js';
+import type { ServerIdentity } from './info.js';
+import type { AskedLevel } from './produce.js';
+import type { Session } from './session.js';
+import { TopicTable } from './topic-table.js';
+
+export interface BrokerOptions {
+  readonly store: QueueStore;
+  readonly turn: Turn;
+  readonly version: string;
+  readonly ackLevel: AskedLevel;
+  readonly autoCreateTopics: boolean;
+  readonly topicsMax: number;
+  readonly groupsPerTopicMax: number;
+  /** Answers the home page. */
+  readonly home: (exchange: Exchange) => void;
+  /** Something failed that no request can be told of. */
+  readonly failed: (where: string, error: Error) => void;
+}
+
+export class Broker implements CommandContext {
+  readonly topics: TopicTable;
+  readonly ackLevel: AskedLevel;
+  readonly autoCreateTopics: boolean;
+  readonly home: (exchange: Exchange) => void;
+  /** Told to clients; the server sets the address once it listens. */
+  identity: ServerIdentity;
+  readonly #store: QueueStore;
+  readonly #failed: (where: string, error: Error) => void;
+  /** Requests that wait until an earlier one of their session has taken effect. */
+  readonly #held = new Map<Session, Exchange[]>();
+  #infoVersion = Date.now();
+  #closing = false;
+
+  constructor(options: BrokerOptions) {
+    this.ackLevel = options.ackLevel;
+    this.autoCreateTopics = options.autoCreateTopics;
+    this.home = options.home;
+    this.identity = { address: '', version: options.version };
+    this.#store = options.store;
+    this.#failed = options.failed;
+    this.topics = new TopicTable({
+      store: options.store,
+      turn: options.turn,
+      budget: new BatchBudget(),
+      topicsMax: options.topicsMax,
+      groupsPerTopicMax: options.groupsPerTopicMax,
+      changed: () => {
+        this.#infoVersion++;
+      },
+      failed: options.failed,
+    });
+  }
+
+  /** Grows with every change that lists of topics show. */
+  get infoVersion(): number {
+    return this.#infoVersion;
+  }
+
+  /** Opens the stored topics. */
+  open(): Promise<void> {
+    return this.topics.open();
+  }
+
+  /** Takes a request; the exchange is answered or silenced, now or later. Never throws. */
+  handle(exchange: Exchange): void {
+    const held = this.#held.size === 0 ? undefined : this.#held.get(exchange.session);
+    if (held === undefined) {
+      this.#run(exchange);
+      return;
+    }
+    // The body may be a view on bytes that are only ours for this turn.
+    exchange.request.body = Buffer.from(exchange.request.body);
+    held.push(exchange);
+  }
+
+  /** Lets waiting consumers go, writes and syncs everything. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.topics.close();
+    await this.#store.close();
+  }
+
+  #run(exchange: Exchange): void {
+    let call: Call | null = null;
+    try {
+      call = new Call(exchange, parseCommand(exchange.request));
+      const running = this.#dispatch(call);
+      if (running !== undefined) void this.#hold(exchange.session, call, running);
+    } catch (error) {
+      this.#answerError(exchange, call, error);
+    }
+  }
+
+  #dispatch(call: Call): void | Promise<void> {
+    if (this.#closing) throw new ClosedError('The broker is stopping');
+    const { cmd } = call.command;
+    const handler = commands.get(cmd);
+    if (handler === undefined) {
+      const text = `Bad format: command(${cmd}) not support`;
+      if (call.quiet) call.exchange.silence();
+      else call.exchange.answerPlain(400, '', text);
+      return;
+    }
+    return handler(this, call);
+  }
+
+  /** Runs the session's later requests once `running` has taken effect. */
+  async #hold(session: Session, call: Call, running: Promise<void>): Promise<void> {
+    const held: Exchange[] = [];
+    this.#held.set(session, held);
+    session.pauseReading();
+    try {
+      await running;
+    } catch (error) {
+      this.#answerError(call.exchange, call, error);
+    }
+    this.#held.delete(session);
+    session.resumeReading();
+    for (const exchange of held) this.handle(exchange);
+  }
+
+  #answerError(exchange: Exchange, call: Call | null, error: unknown): void {
+    const known =
+      error instanceof ZbusError
+        ? error
+        : new StorageFailedError('Internal error; see the log of the broker', { cause: error });
+    if (known !== error) this.#failed('request', error as Error);
+    if (call === null) exchange.answer(known.status, '', latin1Of(known.message));
+    else call.fail(known);
+  }
+}

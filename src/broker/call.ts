@@ -1,0 +1,99 @@
+/**
+ * One request as a command sees it: parameters by name, values checked as they are read. Made by Broker for each
+ * exchange; the only place where a header value becomes a number, a name, a mask or a flag.
+ */
+import { BadRequestError, type ZbusError } from '../errors.js';
+import { Header } from '../protocol/headers.js';
+import { checkFilter } from '../protocol/filter.js';
+import { parseMask } from '../protocol/masks.js';
+import { checkGroupName, checkTag, checkTopicName, decodeValue, latin1Of } from '../protocol/names.js';
+import type { Command } from '../protocol/url.js';
+import type { Exchange } from './exchange.js';
+
+export const JSON_LINES = 'content-type: application/json\r\n';
+
+export class Call {
+  readonly exchange: Exchange;
+  readonly command: Command;
+
+  constructor(exchange: Exchange, command: Command) {
+    this.exchange = exchange;
+    this.command = command;
+  }
+
+  /** `ack: false`: nothing is answered, errors included. */
+  get quiet(): boolean {
+    const ack = this.command.get(Header.ack);
+    return ack === 'false' || ack === '0';
+  }
+
+  /** The value as latin1 bytes; undefined when absent. */
+  get(name: string): string | undefined {
+    return this.command.get(name);
+  }
+
+  get namesTopic(): boolean {
+    return (this.get(Header.topic) ?? '') !== '';
+  }
+
+  /** Topic of the request. Throws BadRequestError `Missing topic`, or with the rule of names. */
+  get topic(): string {
+    const value = this.get(Header.topic);
+    if (value === undefined || value === '') throw new BadRequestError('Missing topic');
+    return checkTopicName(decodeValue(value));
+  }
+
+  /** Consume group of the request; undefined when none is named. */
+  get group(): string | undefined {
+    const value = this.get(Header.consumeGroup);
+    return value === undefined || value === '' ? undefined : checkGroupName(decodeValue(value));
+  }
+
+  /** The tag as latin1 bytes, '' when absent. */
+  get tag(): string {
+    const value = this.get(Header.tag);
+    return value === undefined ? '' : checkTag(value);
+  }
+
+  filter(): string | undefined {
+    const value = this.get(Header.groupFilter);
+    return value === undefined ? undefined : checkFilter(value);
+  }
+
+  mask(name: string): number | undefined {
+    const value = this.get(name);
+    return value === undefined ? undefined : parseMask(name, value);
+  }
+
+  /** A whole number from 0 to 2^53 - 1; undefined when absent. */
+  number(name: string): number | undefined {
+    const value = this.get(name);
+    if (value === undefined) return undefined;
+    const number = /^[0-9]{1,16}$/.test(value) ? Number(value) : NaN;
+    if (!Number.isSafeInteger(number)) {
+      throw new BadRequestError(`Bad ${name} "${value}": must be a whole number from 0 to 2^53 - 1`);
+    }
+    return number;
+  }
+
+  flag(name: string): boolean {
+    const value = this.get(name);
+    return value === 'true' || value === '1';
+  }
+
+  /** Answers 200 with a body of latin1 text. */
+  ok(headerLines: string, body: string): void {
+    if (this.quiet) this.exchange.silence();
+    else this.exchange.answer(200, headerLines, body);
+  }
+
+  json(value: unknown): void {
+    if (this.quiet) this.exchange.silence();
+    else this.exchange.answer(200, JSON_LINES, Buffer.from(JSON.stringify(value)));
+  }
+
+  fail(error: ZbusError): void {
+    if (this.quiet) this.exchange.silence();
+    else this.exchange.answer(error.status, '', latin1Of(error.message));
+  }
+}

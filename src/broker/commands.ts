@@ -1,0 +1,138 @@
+/**
+ * The one table from command to handler. A handler answers or silences its call, now or later, or throws a
+ * ZbusError, which Broker answers. One that returns a promise holds back the later requests of its session until
+ * the promise is settled, so that a produce behind a declare finds the topic.
+ */
+import { CommandName } from '../protocol/commands.js';
+import type { Call } from './call.js';
+import { consume, unconsume } from './consume.js';
+import { declare } from './declare.js';
+import type { Exchange } from './exchange.js';
+import { groupInfo, type ServerIdentity, serverInfo, topicInfo } from './info.js';
+import { type AskedLevel, produce } from './produce.js';
+import type { TopicTable } from './topic-table.js';
+import { type Topic, topicNotFound } from './topic.js';
+
+/** What the handlers need of the broker. */
+export interface CommandContext {
+  readonly topics: TopicTable;
+  readonly identity: ServerIdentity;
+  readonly infoVersion: number;
+  readonly ackLevel: AskedLevel;
+  readonly autoCreateTopics: boolean;
+  /** Answers the home page. */
+  readonly home: (exchange: Exchange) => void;
+}
+
+export type Handler = (broker: CommandContext, call: Call) => void | Promise<void>;
+
+export const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  [CommandName.produce, produceTo],
+  [CommandName.consume, consumeFrom],
+  [CommandName.unconsume, leaveLine],
+  [CommandName.declare, declareAndShow],
+  [CommandName.query, query],
+  [CommandName.remove, remove],
+  [CommandName.empty, empty],
+  [CommandName.server, server],
+  [CommandName.ping, ping],
+  [CommandName.heartbeat, heartbeat],
+  [CommandName.home, home],
+]);
+
+function produceTo(broker: CommandContext, call: Call): void | Promise<void> {
+  const name = call.topic;
+  const topic = broker.topics.find(name);
+  if (topic !== undefined) {
+    produce(call, topic, broker.ackLevel, broker.identity.address);
+    return;
+  }
+  return autoCreated(broker, call, (created) => {
+    produce(call, created, broker.ackLevel, broker.identity.address);
+  });
+}
+
+function consumeFrom(broker: CommandContext, call: Call): void | Promise<void> {
+  const topic = broker.topics.find(call.topic);
+  const group = call.group ?? topic?.name;
+  if (topic === undefined || (broker.autoCreateTopics && !topic.findGroup(group ?? ''))) {
+    return autoCreated(broker, call, (created) => {
+      consume(call, created);
+    });
+  }
+  consume(call, topic);
+}
+
+/** Declares the topic and group that the call names, when the server may; throws NotFoundError otherwise. */
+async function autoCreated(
+  broker: CommandContext,
+  call: Call,
+  then: (topic: Topic) => void,
+): Promise<void> {
+  const name = call.topic;
+  if (!broker.autoCreateTopics) throw topicNotFound(name);
+  const { topic } = await broker.topics.exclusively(name, () => declare(call, broker.topics));
+  then(topic);
+}
+
+function leaveLine(broker: CommandContext, call: Call): void {
+  unconsume(call, broker.topics.get(call.topic));
+}
+
+async function declareAndShow(broker: CommandContext, call: Call): Promise<void> {
+  const { topic, group } = await broker.topics.exclusively(call.topic, () =>
+    declare(call, broker.topics),
+  );
+  call.json(group === null ? topicInfo(topic, broker.identity) : groupInfo(topic, group));
+}
+
+function query(broker: CommandContext, call: Call): void {
+  if (!call.namesTopic) {
+    server(broker, call);
+    return;
+  }
+  const topic = broker.topics.get(call.topic);
+  const { group } = call;
+  call.json(
+    group === undefined
+      ? topicInfo(topic, broker.identity)
+      : groupInfo(topic, topic.group(group)),
+  );
+}
+
+async function remove(broker: CommandContext, call: Call): Promise<void> {
+  const { group } = call;
+  await broker.topics.exclusively(call.topic, async () => {
+    const topic = broker.topics.get(call.topic);
+    if (group === undefined) await broker.topics.remove(topic);
+    else await topic.removeGroup(topic.group(group));
+  });
+  call.ok('', String(Date.now()));
+}
+
+async function empty(broker: CommandContext, call: Call): Promise<void> {
+  const { group } = call;
+  await broker.topics.exclusively(call.topic, async () => {
+    const topic = broker.topics.get(call.topic);
+    if (group === undefined) await topic.empty();
+    else topic.group(group).moveTo(topic.queue.nextOffset);
+  });
+  call.ok('', String(Date.now()));
+}
+
+function server(broker: CommandContext, call: Call): void {
+  call.json(serverInfo(broker.topics, broker.identity, broker.infoVersion));
+}
+
+function ping(_broker: CommandContext, call: Call): void {
+  if (call.quiet) call.exchange.silence();
+  else call.exchange.answerPlain(200, '', 'OK');
+}
+
+function heartbeat(_broker: CommandContext, call: Call): void {
+  call.exchange.silence();
+}
+
+function home(broker: CommandContext, call: Call): void {
+  broker.home(call.exchange);
+}

@@ -1,0 +1,51 @@
+/**
+ * The commands consume and unconsume: a place in a group's waiting line, or one message read by its offset.
+ */
+import { LimitError, NotFoundError } from '../errors.js';
+import { Header } from '../protocol/headers.js';
+import { latin1Of } from '../protocol/names.js';
+import type { Call } from './call.js';
+import type { ConsumeGroup } from './group.js';
+import type { Topic } from './topic.js';
+
+/** Timers hold 31 bits of milliseconds. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1;
+
+export function consume(call: Call, topic: Topic): void {
+  const offset = call.number(Header.offset);
+  if (offset !== undefined) {
+    readAt(call, topic, offset);
+    return;
+  }
+  const group = topic.group(call.group ?? topic.name);
+  const timeoutMs = call.number(Header.timeout);
+  if (!call.exchange.wait()) {
+    throw new LimitError('Too many consume requests wait on this connection: inFlightMax reached');
+  }
+  group.consume(
+    call.exchange,
+    timeoutMs === undefined ? null : Math.min(timeoutMs, TIMEOUT_MAX_MS),
+  );
+}
+
+export function unconsume(call: Call, topic: Topic): void {
+  topic.group(call.group ?? topic.name).unconsume(call.exchange.session);
+  call.exchange.silence();
+}
+
+/** Answers with the message at `offset`; no group's position moves, so none need be named. */
+function readAt(call: Call, topic: Topic, offset: number): void {
+  const group = call.group === undefined ? topic.name : topic.group(call.group).name;
+  topic.queue.readOne(offset, (error, batch) => {
+    if (error !== null) {
+      call.fail(error);
+    } else if (batch.count === 0) {
+      call.fail(new NotFoundError(`Message not found: offset=${offset}`));
+    } else {
+      const headerLines =
+        `offset: ${offset}\r\ntimestamp: ${batch.timestampMs(0)}\r\n` +
+        `consume_group: ${latin1Of(group)}\r\n`;
+      call.exchange.deliver(headerLines, batch.bytes, batch.wireStart(0), batch.wireEnd(0), null);
+    }
+  });
+}

@@ -1,0 +1,170 @@
+/**
+ * The command declare: makes or changes a topic or a consume group, and says where a group starts (docs/protocol.md,
+ * Where a new group starts). Everything is checked before anything is changed.
+ */
+import { randomUUID } from 'node:crypto';
+import { BadRequestError } from '../errors.js';
+import { Header } from '../protocol/headers.js';
+import { hasMask, Mask } from '../protocol/masks.js';
+import { decodeValue } from '../protocol/names.js';
+import type { Call } from './call.js';
+import { checkPosition, type ConsumeGroup, groupNotFound } from './group.js';
+import { type AskedLevel, askedLevel } from './produce.js';
+import { newGroupDefinition, newTopicDefinition } from './topic-definition.js';
+import type { TopicTable } from './topic-table.js';
+import type { Topic } from './topic.js';
+
+export interface Declared {
+  readonly topic: Topic;
+  /** null when only a topic was declared. */
+  readonly group: ConsumeGroup | null;
+}
+
+/** Call it within `topics.exclusively`. Throws BadRequestError, NotFoundError, LimitError. */
+export async function declare(call: Call, topics: TopicTable): Promise<Declared> {
+  const name = call.topic;
+  const wanted = wantedTopic(call);
+  const group = wantedGroup(call);
+  const existing = topics.find(name);
+  if (existing === undefined) {
+    checkNewStart(group);
+    const topic = await topics.create({ ...newTopicDefinition(name), ...wanted });
+    const first = await declareGroup(topic, group.name ?? name, group);
+    return { topic, group: group.name === undefined ? null : first };
+  }
+  await redefineTopic(existing, wanted);
+  return {
+    topic: existing,
+    group: group.name === undefined ? null : await declareGroup(existing, group.name, group),
+  };
+}
+
+interface WantedTopic {
+  readonly mask?: number;
+  readonly ackLevel?: AskedLevel;
+}
+
+/** What the request says of a group; undefined where it says nothing. */
+interface WantedGroup {
+  readonly name: string | undefined;
+  readonly mask: number | undefined;
+  readonly filter: string | undefined;
+  readonly startCopy: string | undefined;
+  readonly startOffset: number | undefined;
+  readonly startMsgid: string | undefined;
+  readonly startTimeMs: number | undefined;
+}
+
+function wantedTopic(call: Call): WantedTopic {
+  const mask = call.mask(Header.topicMask);
+  const ackLevel = askedLevel(call);
+  if (mask !== undefined && hasMask(mask, Mask.ackRequired)) throw unsupportedAcks(Header.topicMask);
+  return { ...(mask === undefined ? {} : { mask }), ...(ackLevel === undefined ? {} : { ackLevel }) };
+}
+
+function wantedGroup(call: Call): WantedGroup {
+  const mask = call.mask(Header.groupMask);
+  if (mask !== undefined && hasMask(mask, Mask.ackRequired)) throw unsupportedAcks(Header.groupMask);
+  const { group } = call;
+  const copy = call.get(Header.groupStartCopy);
+  return {
+    name: group ?? (call.flag(Header.groupNameAuto) ? `auto-${randomUUID()}` : undefined),
+    mask,
+    filter: call.filter(),
+    startCopy: copy === undefined ? undefined : decodeValue(copy),
+    startOffset: call.number(Header.groupStartOffset),
+    startMsgid: call.get(Header.groupStartMsgid),
+    startTimeMs: call.number(Header.groupStartTime),
+  };
+}
+
+/** A topic that is not there yet has no groups to copy and no messages to start at. */
+function checkNewStart({ startCopy, startOffset = 0, startMsgid }: WantedGroup): void {
+  if (startCopy !== undefined) throw groupNotFound(startCopy);
+  if (startOffset > 0 || startMsgid !== undefined) {
+    throw new BadRequestError(
+      `Bad group_start_offset ${startOffset}: the topic is new and has no messages`,
+    );
+  }
+}
+
+function unsupportedAcks(header: string): BadRequestError {
+  return new BadRequestError(
+    `Bad ${header}: ack_required (64) is not supported by this version; leave the bit out`,
+  );
+}
+
+async function redefineTopic(topic: Topic, wanted: WantedTopic): Promise<void> {
+  const { definition } = topic;
+  const { mask = definition.mask, ackLevel = definition.ackLevel } = wanted;
+  if (hasMask(mask, Mask.memory) !== topic.inMemory) {
+    throw new BadRequestError(
+      'Bad topic_mask: memory (1) cannot change while the topic exists; remove the topic first',
+    );
+  }
+  if (mask === definition.mask && ackLevel === definition.ackLevel) return;
+  Object.assign(definition, { mask, ackLevel, lastUpdatedTime: Date.now() });
+  await topic.save();
+  topic.wake();
+}
+
+async function declareGroup(
+  topic: Topic,
+  name: string,
+  wanted: WantedGroup,
+): Promise<ConsumeGroup> {
+  const start = await startOffset(topic, wanted);
+  const group = topic.findGroup(name);
+  if (group === undefined) {
+    const { mask = 0, filter = '' } = wanted;
+    return topic.addGroup({ ...newGroupDefinition(name, start ?? furthest(topic)), mask, filter });
+  }
+  const { definition } = group;
+  const { mask = definition.mask, filter = definition.filter } = wanted;
+  const filterChanged = filter !== definition.filter;
+  if (filterChanged || mask !== definition.mask || start !== undefined) {
+    const changed = { mask, filter, lastUpdatedTime: Date.now() };
+    Object.assign(definition, changed, start === undefined ? {} : { startOffset: start });
+    await topic.save();
+    if (start !== undefined) group.moveTo(start);
+    group.redefined(filterChanged);
+  }
+  return group;
+}
+
+/** Where the group that has read furthest is; the first message when there is no group. */
+function furthest(topic: Topic): number {
+  let offset = topic.queue.firstOffset;
+  for (const group of topic.groups) offset = Math.max(offset, group.position);
+  return offset;
+}
+
+/** Where the request wants the group to start; undefined when it does not say. */
+async function startOffset(topic: Topic, wanted: WantedGroup): Promise<number | undefined> {
+  const { startCopy, startOffset: offset, startMsgid, startTimeMs } = wanted;
+  if (startCopy !== undefined) return topic.group(startCopy).position;
+  if (offset !== undefined) return positionAt(topic, offset, startMsgid);
+  if (startTimeMs === undefined) return undefined;
+  return new Promise((resolve, reject) => {
+    topic.queue.findTime(startTimeMs, (error, found) => {
+      if (error !== null) reject(error);
+      else resolve(found);
+    });
+  });
+}
+
+async function positionAt(topic: Topic, offset: number, id: string | undefined): Promise<number> {
+  checkPosition(offset, topic.queue);
+  if (id === undefined) return Math.max(offset, topic.queue.firstOffset);
+  const found = await new Promise<string | null>((resolve, reject) => {
+    topic.queue.readOne(offset, (error, batch) => {
+      if (error !== null) reject(error);
+      else resolve(batch.count === 0 ? null : batch.id(0));
+    });
+  });
+  if (found === id) return offset;
+  throw new BadRequestError(
+    `Bad group_start_msgid: the message at offset ${offset} ` +
+      (found === null ? 'is not there' : 'has another id'),
+  );
+}

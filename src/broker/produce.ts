@@ -1,0 +1,51 @@
+/**
+ * The command produce: stores a message and says which offset it got and which ack level it reached. The stored
+ * bytes are what consumers will be sent: see docs/protocol.md, A consumed message.
+ */
+import { BadRequestError } from '../errors.js';
+import { Header, isPassedOn } from '../protocol/headers.js';
+import type { AckLevel } from '../queue/queue.js';
+import type { Call } from './call.js';
+import type { Topic } from './topic.js';
+
+export type AskedLevel = Exclude<AckLevel, 'memory'>;
+
+/** `host` is the server's address, as consumers are told it. */
+export function produce(call: Call, topic: Topic, serverLevel: AskedLevel, host: string): void {
+  const level = askedLevel(call) ?? topic.definition.ackLevel ?? serverLevel;
+  const { exchange, command } = call;
+  const { tag } = call;
+  const record = {
+    id: exchange.id,
+    tag,
+    head: storedHead(call, topic, tag, host),
+    body: command.body,
+  };
+  topic.append(record, level, exchange.session, (error, offset, reached) => {
+    if (error === null) {
+      call.ok(`offset: ${offset}\r\nack_level: ${reached}\r\n`, String(Date.now()));
+    } else {
+      call.fail(error);
+    }
+  });
+}
+
+/** The level a request asks for; undefined when it does not say. Throws BadRequestError. */
+export function askedLevel(call: Call): AskedLevel | undefined {
+  const value = call.get(Header.ackLevel);
+  if (value === undefined || value === 'disk' || value === 'page' || value === 'none') return value;
+  throw new BadRequestError(`Bad ack_level "${value}": must be disk, page or none`);
+}
+
+/** Header lines as a consumer gets them, with content-length and the blank line. */
+function storedHead(call: Call, topic: Topic, tag: string, host: string): string {
+  const { request, session, id } = call.exchange;
+  let head =
+    `origin_id: ${id}\r\norigin_url: ${request.url}\r\norigin_method: ${request.method}\r\n` +
+    `topic: ${topic.nameLatin1}\r\nsender: ${session.id}\r\nhost: ${host}\r\n`;
+  if (tag !== '') head += `tag: ${tag}\r\n`;
+  for (const [name, value] of call.command.headers) {
+    if (isPassedOn(name)) head += `${name}: ${value}\r\n`;
+  }
+  return head + `content-length: ${call.command.body.length}\r\n\r\n`;
+}

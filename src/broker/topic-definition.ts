@@ -1,0 +1,73 @@
+/**
+ * What topic.json holds: the topic and its consume groups as they were declared. Positions are not here but in the
+ * groups' cursors. Read and written by Topic; the engine stores it as an opaque text.
+ */
+import { z } from 'zod';
+
+const name = z.string().min(1);
+const timeMs = z.number().int().nonnegative();
+
+const groupSchema = z.object({
+  groupName: name,
+  mask: z.number().int().nonnegative(),
+  filter: z.string(),
+  creator: z.string(),
+  createdTime: timeMs,
+  lastUpdatedTime: timeMs,
+  /** Where the group began: it starts there again should its cursor be lost. */
+  startOffset: z.number().int().nonnegative(),
+});
+
+const topicSchema = z.object({
+  formatVersion: z.literal(1),
+  topicName: name,
+  mask: z.number().int().nonnegative(),
+  /** null: the server's. */
+  ackLevel: z.enum(['disk', 'page', 'none']).nullable(),
+  creator: z.string(),
+  createdTime: timeMs,
+  lastUpdatedTime: timeMs,
+  groups: z.array(groupSchema),
+});
+
+export type GroupDefinition = z.infer<typeof groupSchema>;
+export type TopicDefinition = z.infer<typeof topicSchema>;
+
+export function newGroupDefinition(groupName: string, startOffset: number): GroupDefinition {
+  const now = Date.now();
+  return {
+    groupName,
+    mask: 0,
+    filter: '',
+    creator: '',
+    createdTime: now,
+    lastUpdatedTime: now,
+    startOffset,
+  };
+}
+
+export function newTopicDefinition(topicName: string): TopicDefinition {
+  const now = Date.now();
+  return {
+    formatVersion: 1,
+    topicName,
+    mask: 0,
+    ackLevel: null,
+    creator: '',
+    createdTime: now,
+    lastUpdatedTime: now,
+    groups: [],
+  };
+}
+
+/** null when the text is not a definition of this format. */
+export function parseDefinition(json: string): TopicDefinition | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return null;
+  }
+  const parsed = topicSchema.safeParse(value);
+  return parsed.success ? parsed.data : null;
+}

@@ -1,0 +1,136 @@
+/**
+ * All topics of a broker, found by name without regard to case. Used by the commands. Opens what the store holds
+ * when the broker starts; makes and removes topics. Changes of one topic run one after the other.
+ */
+import { LimitError } from '../errors.js';
+import { hasMask, Mask } from '../protocol/masks.js';
+import { nameKey } from '../protocol/names.js';
+import type { QueueStore } from '../queue/queue.js';
+import { type TopicDefinition, newTopicDefinition, parseDefinition } from './topic-definition.js';
+import { Topic, type TopicContext, topicNotFound } from './topic.js';
+
+export interface TopicTableOptions extends Omit<TopicContext, 'saveDefinition' | 'exclusively'> {
+  readonly store: QueueStore;
+  readonly topicsMax: number;
+}
+
+/** Topics opened at once when the broker starts. */
+const OPEN_AT_ONCE = 4;
+
+export class TopicTable {
+  readonly #options: TopicTableOptions;
+  readonly #topics = new Map<string, Topic>();
+  /** The change each topic is in; the next one waits for it. */
+  readonly #changes = new Map<string, Promise<unknown>>();
+
+  constructor(options: TopicTableOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#topics.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<Topic> {
+    return this.#topics.values();
+  }
+
+  find(name: string): Topic | undefined {
+    return this.#topics.get(nameKey(name));
+  }
+
+  /** Throws NotFoundError. */
+  get(name: string): Topic {
+    const topic = this.find(name);
+    if (topic === undefined) throw topicNotFound(name);
+    return topic;
+  }
+
+  /** Opens every stored topic. A topic that cannot be opened is reported and left as it is. */
+  async open(): Promise<void> {
+    const names = this.#options.store.names();
+    const openNext = async (): Promise<void> => {
+      for (let name = names.pop(); name !== undefined; name = names.pop()) {
+        try {
+          await this.#openStored(name);
+        } catch (error) {
+          this.#options.failed(`Topic(${name})`, error as Error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: OPEN_AT_ONCE }, openNext));
+  }
+
+  /** Runs `change` when no other change of the topic is under way. */
+  async exclusively<T>(name: string, change: () => Promise<T>): Promise<T> {
+    const key = nameKey(name);
+    const before = this.#changes.get(key) ?? Promise.resolve();
+    const running = before.then(change, change);
+    this.#changes.set(key, running);
+    try {
+      return await running;
+    } finally {
+      if (this.#changes.get(key) === running) this.#changes.delete(key);
+    }
+  }
+
+  /** Makes a topic without groups. Call it within `exclusively`. Throws LimitError. */
+  async create(definition: TopicDefinition): Promise<Topic> {
+    if (this.#topics.size >= this.#options.topicsMax) {
+      throw new LimitError(`The broker has ${this.#topics.size} topics: topicsMax reached`);
+    }
+    await this.#options.store.writeDefinition(
+      definition.topicName,
+      JSON.stringify(definition, null, 2),
+    );
+    return this.#add(definition);
+  }
+
+  /** Call it within `exclusively`. */
+  async remove(topic: Topic): Promise<void> {
+    this.#topics.delete(nameKey(topic.name));
+    await topic.close('removed');
+    await this.#options.store.remove(topic.name);
+    this.#options.changed();
+  }
+
+  async close(): Promise<void> {
+    const topics = [...this.#topics.values()];
+    this.#topics.clear();
+    await Promise.all([...this.#changes.values()].map((change) => change.catch(() => undefined)));
+    await Promise.all(topics.map((topic) => topic.close('stopping')));
+  }
+
+  async #openStored(name: string): Promise<void> {
+    const json = this.#options.store.readDefinition(name);
+    const stored = json === null ? null : parseDefinition(json);
+    if (stored !== null) {
+      await (await this.#add(stored)).openGroups();
+      return;
+    }
+    this.#options.failed(
+      `Topic(${name})`,
+      new Error('topic.json is missing or damaged: rebuilt from the blocks and cursors'),
+    );
+    const topic = await this.#add(newTopicDefinition(name));
+    await topic.adoptCursors();
+    await topic.openGroups();
+    await topic.save();
+  }
+
+  async #add(definition: TopicDefinition): Promise<Topic> {
+    const kind = hasMask(definition.mask, Mask.memory) ? 'memory' : 'disk';
+    const queue = await this.#options.store.open(definition.topicName, kind);
+    const topic = new Topic(definition, queue, {
+      ...this.#options,
+      exclusively: (name, change) => this.exclusively(name, change),
+      saveDefinition: (changed) =>
+        this.#options.store.writeDefinition(
+          changed.topicName,
+          JSON.stringify(changed, null, 2),
+        ),
+    });
+    this.#topics.set(nameKey(definition.topicName), topic);
+    return topic;
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * A topic: its queue, its definition and its consume groups. Made by TopicTable; asked by the commands. Every
+ * change of the definition is on disk before the promise of the method that made it resolves.
+ */
+import { LimitError, NotFoundError, StorageFullError } from '../errors.js';
+import { hasMask, Mask } from '../protocol/masks.js';
+import { latin1Of, nameKey } from '../protocol/names.js';
+import type { AckLevel, AppendDone, AppendRecord, Queue } from '../queue/queue.js';
+import type { Turn } from '../turn.js';
+import type { BatchBudget } from './batch-budget.js';
+import { ConsumeGroup, groupNotFound } from './group.js';
+import type { Session } from './session.js';
+import {
+  type GroupDefinition,
+  type TopicDefinition,
+  newGroupDefinition,
+} from './topic-definition.js';
+
+/** What a topic needs of its broker. */
+export interface TopicContext {
+  readonly turn: Turn;
+  readonly budget: BatchBudget;
+  readonly groupsPerTopicMax: number;
+  readonly saveDefinition: (definition: TopicDefinition) => Promise<void>;
+  /** Runs the change when no other change of the topic is under way. */
+  readonly exclusively: <T>(name: string, change: () => Promise<T>) => Promise<T>;
+  /** Something that lists of topics show has changed. */
+  readonly changed: () => void;
+  readonly failed: (where: string, error: Error) => void;
+}
+
+export class Topic {
+  readonly definition: TopicDefinition;
+  readonly queue: Queue;
+  /** The name as header bytes. */
+  readonly nameLatin1: string;
+  readonly #context: TopicContext;
+  readonly #groups = new Map<string, ConsumeGroup>();
+  readonly #pausedSessions = new Set<Session>();
+
+  constructor(definition: TopicDefinition, queue: Queue, context: TopicContext) {
+    this.definition = definition;
+    this.queue = queue;
+    this.nameLatin1 = latin1Of(definition.topicName);
+    this.#context = context;
+    queue.onReadable = () => {
+      for (const group of this.#groups.values()) group.wake();
+    };
+    queue.onCaughtUp = () => {
+      for (const session of this.#pausedSessions) session.resumeReading();
+      this.#pausedSessions.clear();
+    };
+  }
+
+  get name(): string {
+    return this.definition.topicName;
+  }
+
+  get inMemory(): boolean {
+    return hasMask(this.definition.mask, Mask.memory);
+  }
+
+  get groups(): IterableIterator<ConsumeGroup> {
+    return this.#groups.values();
+  }
+
+  /** Sessions consuming from any group. */
+  get consumerCount(): number {
+    let count = 0;
+    for (const group of this.#groups.values()) count += group.consumers.length;
+    return count;
+  }
+
+  /** Opens the groups of the definition; for TopicTable, once. */
+  async openGroups(): Promise<void> {
+    for (const definition of this.definition.groups) await this.#openGroup(definition, false);
+  }
+
+  /** Rebuilds the list of groups from the stored cursors, when the definition was lost. */
+  async adoptCursors(): Promise<void> {
+    for (const name of await this.queue.cursorNames()) {
+      this.definition.groups.push(newGroupDefinition(name, this.queue.firstOffset));
+    }
+  }
+
+  findGroup(name: string): ConsumeGroup | undefined {
+    return this.#groups.get(nameKey(name));
+  }
+
+  /** Throws NotFoundError. */
+  group(name: string): ConsumeGroup {
+    const group = this.findGroup(name);
+    if (group === undefined) throw groupNotFound(name);
+    return group;
+  }
+
+  /** Throws LimitError when the topic has all the groups it may have. */
+  async addGroup(definition: GroupDefinition): Promise<ConsumeGroup> {
+    if (this.#groups.size >= this.#context.groupsPerTopicMax) {
+      throw new LimitError(
+        `Topic(${this.name}) has ${this.#groups.size} groups: groupsPerTopicMax reached`,
+      );
+    }
+    const group = await this.#openGroup(definition, true);
+    this.definition.groups.push(definition);
+    await this.save();
+    return group;
+  }
+
+  async removeGroup(group: ConsumeGroup): Promise<void> {
+    if (this.findGroup(group.name) !== group) return;
+    this.#groups.delete(nameKey(group.name));
+    group.close('removed');
+    const { groups } = this.definition;
+    groups.splice(groups.indexOf(group.definition), 1);
+    await this.save();
+    await this.queue.removeCursor(group.name);
+  }
+
+  async save(): Promise<void> {
+    await this.#context.saveDefinition(this.definition);
+    this.#context.changed();
+  }
+
+  /**
+   * Appends; a memory topic that is full first gives up what all its groups have consumed. Sessions that go on
+   * producing while the queue is behind are not read until it has caught up.
+   */
+  append(
+    record: AppendRecord,
+    level: Exclude<AckLevel, 'memory'>,
+    session: Session,
+    done: AppendDone,
+  ): void {
+    if (!this.inMemory) this.queue.append(record, level, done);
+    else this.#appendInMemory(record, level, done);
+    if (!this.queue.behind || this.#pausedSessions.has(session)) return;
+    this.#pausedSessions.add(session);
+    session.pauseReading();
+  }
+
+  /** Drops every message; all groups stand at the end. */
+  async empty(): Promise<void> {
+    await this.queue.empty();
+    for (const group of this.#groups.values()) group.moveTo(this.queue.nextOffset);
+    this.#context.changed();
+  }
+
+  /** A mask changed: groups that were paused may go on. */
+  wake(): void {
+    for (const group of this.#groups.values()) group.wake();
+  }
+
+  /** Writes and syncs what was accepted, stores the positions. */
+  async close(reason: 'removed' | 'stopping'): Promise<void> {
+    for (const group of this.#groups.values()) group.close(reason);
+    this.#groups.clear();
+    await this.queue.close();
+    this.queue.onCaughtUp?.();
+  }
+
+  #appendInMemory(
+    record: AppendRecord,
+    level: Exclude<AckLevel, 'memory'>,
+    done: AppendDone,
+  ): void {
+    this.queue.append(record, level, (error, offset, reached) => {
+      const consumedEnd = this.#consumedEnd();
+      if (!(error instanceof StorageFullError) || consumedEnd <= this.queue.firstOffset) {
+        done(error, offset, reached);
+        return;
+      }
+      void this.queue.deleteBefore(consumedEnd).then(() => {
+        this.queue.append(record, level, done);
+      });
+    });
+  }
+
+  #consumedEnd(): number {
+    let end = this.queue.nextOffset;
+    for (const group of this.#groups.values()) end = Math.min(end, group.position);
+    return end;
+  }
+
+  async #openGroup(definition: GroupDefinition, create: boolean): Promise<ConsumeGroup> {
+    const { groupName, startOffset } = definition;
+    const cursor = await this.queue.openCursor(groupName, startOffset, create);
+    const group = new ConsumeGroup(
+      {
+        queue: this.queue,
+        turn: this.#context.turn,
+        budget: this.#context.budget,
+        paused: () => hasMask(this.definition.mask, Mask.pause),
+        consumersChanged: (changed, last) => {
+          this.#consumersChanged(changed, last);
+        },
+        failed: (failing, error) => {
+          this.#context.failed(`Topic(${this.name}) ConsumeGroup(${failing.name})`, error);
+        },
+      },
+      definition,
+      cursor,
+    );
+    this.#groups.set(nameKey(groupName), group);
+    return group;
+  }
+
+  #consumersChanged(group: ConsumeGroup, last: boolean): void {
+    this.#context.changed();
+    if (!last || !hasMask(group.definition.mask, Mask.deleteOnExit)) return;
+    this.#context
+      .exclusively(this.name, async () => {
+        if (group.consumers.length === 0) await this.removeGroup(group);
+      })
+      .catch((error: unknown) => {
+        this.#context.failed(`Topic(${this.name}) ConsumeGroup(${group.name})`, error as Error);
+      });
+  }
+}
+
+export function topicNotFound(name: string): NotFoundError {
+  return new NotFoundError(`Topic(${name}) not found`);
+}

@@ -1,0 +1,121 @@
+/**
+ * The running broker: data folder, topics and the one port, put together from a configuration. Made by the cli and
+ * by programs that embed a broker.
+ */
+import { Broker } from '../broker/broker.js';
+import type { Exchange } from '../broker/exchange.js';
+import type { Config } from '../config.js';
+import type { Log } from '../log.js';
+import { DiskStore } from '../queue/disk-store.js';
+import { Turn } from '../turn.js';
+import { version } from '../version.js';
+import { type HostPort, hostPortText, parseHostPort } from './address.js';
+import { homePage } from './home.js';
+import { Listener } from './listener.js';
+
+/** Within this, `close` ends connections that do not end by themselves. */
+const CLOSE_GRACE_MS = 3000;
+
+export class Server {
+  readonly #config: Config;
+  readonly #log: Log;
+  #broker: Broker | null = null;
+  #listener: Listener | null = null;
+
+  constructor(config: Config, log: Log) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  /** Opens the data folder, recovers the topics, listens. Throws StorageFailedError or ListenError. */
+  async start(): Promise<HostPort> {
+    const turn = new Turn();
+    const broker = this.#newBroker(turn);
+    this.#broker = broker;
+    try {
+      await broker.open();
+      return await this.#listen(broker, turn);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Stops accepting, answers what was read, writes and syncs everything. Twice is once. */
+  async close(): Promise<void> {
+    const listener = this.#listener;
+    const broker = this.#broker;
+    this.#listener = null;
+    this.#broker = null;
+    await listener?.close(CLOSE_GRACE_MS);
+    await broker?.close();
+  }
+
+  async #listen(broker: Broker, turn: Turn): Promise<HostPort> {
+    const config = this.#config;
+    const listener = new Listener({
+      ...parseHostPort(config.serverAddress),
+      turn,
+      handle: (exchange) => {
+        broker.handle(exchange);
+      },
+      log: this.#log,
+      limits: {
+        headerBytesMax: config.headerBytesMax,
+        headersMax: config.headersMax,
+        bodyBytesMax: config.bodyBytesMax,
+        connectionsMax: config.connectionsMax,
+        inFlightMax: config.inFlightMax,
+        unsentBytesMax: config.unsentBytesMax,
+      },
+      timeouts: {
+        headerMs: config.headerTimeoutMs,
+        bodyMs: config.bodyTimeoutMs,
+        idleMs: config.idleTimeout,
+        stalledWriteMs: config.writeTimeoutMs,
+      },
+      reservedFiles: config.openFilesMax,
+    });
+    const { address, port } = await listener.listen();
+    this.#listener = listener;
+    const bound = { host: address, port };
+    broker.identity = { version, address: config.serverName ?? hostPortText(bound) };
+    return bound;
+  }
+
+  #newBroker(turn: Turn): Broker {
+    const config = this.#config;
+    const store = new DiskStore(
+      {
+        dir: config.mqDir,
+        blockBytes: config.blockBytes,
+        syncIntervalMs: config.syncIntervalMs,
+        openFilesMax: config.openFilesMax,
+        minFreeBytes: config.minFreeBytes,
+        memoryTopicBytesMax: config.memoryTopicBytesMax,
+      },
+      turn,
+    );
+    const broker: Broker = new Broker({
+      store,
+      turn,
+      version,
+      ackLevel: config.ackLevel,
+      autoCreateTopics: config.autoCreateTopics,
+      topicsMax: config.topicsMax,
+      groupsPerTopicMax: config.groupsPerTopicMax,
+      home: (exchange) => {
+        answerHome(exchange, broker.identity.address);
+      },
+      failed: (where, error) => {
+        this.#log.error({ where, error }, 'failed');
+      },
+    });
+    return broker;
+  }
+}
+
+function answerHome(exchange: Exchange, address: string): void {
+  const { headerLines, body } = homePage({ version, address });
+  exchange.answerPlain(200, headerLines, body);
+}
