@@ -5,7 +5,6 @@ import { LimitError, NotFoundError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import { latin1Of } from '../protocol/names.js';
 import type { Call } from './call.js';
-import type { ConsumeGroup } from './group.js';
 import type { Topic } from './topic.js';
 
 /** Timers hold 31 bits of milliseconds. */

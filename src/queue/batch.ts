@@ -41,11 +41,11 @@ export class TableBatch implements RecordBatch {
   }
 
   id(i: number): string {
-    return this.bytes.latin1Slice(this.#cell(i, ID), this.#cell(i, TAG));
+    return this.bytes.toString('latin1', this.#cell(i, ID), this.#cell(i, TAG));
   }
 
   tag(i: number): string {
-    return this.bytes.latin1Slice(this.#cell(i, TAG), this.#cell(i, WIRE));
+    return this.bytes.toString('latin1', this.#cell(i, TAG), this.#cell(i, WIRE));
   }
 
   wireStart(i: number): number {

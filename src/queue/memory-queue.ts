@@ -97,9 +97,9 @@ export class MemoryQueue implements Queue, TurnTask {
       return;
     }
     const bytes = Buffer.allocUnsafe(bodyStart + body.length);
-    bytes.latin1Write(id, 0);
-    bytes.latin1Write(tag, tagStart);
-    bytes.latin1Write(head, wireStart);
+    bytes.write(id, 0, 'latin1');
+    bytes.write(tag, tagStart, 'latin1');
+    bytes.write(head, wireStart, 'latin1');
     body.copy(bytes, bodyStart);
     this.#lastTimestampMs = Math.max(this.#lastTimestampMs, Date.now());
     const offset = this.nextOffset;
