@@ -1,0 +1,105 @@
+/**
+ * Builds the engine's own test binary with CMake and runs it: plain, under AddressSanitizer with
+ * UndefinedBehaviorSanitizer, and under ThreadSanitizer. `npm run test:native -- plain` runs one.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { leaveOut, report } from './results.mjs';
+import { findCompiler, findProgram, root } from './toolchain.mjs';
+
+const BUILDS = [
+  { name: 'plain', sanitize: '' },
+  { name: 'address', sanitize: 'address,undefined' },
+  { name: 'thread', sanitize: 'thread' },
+];
+
+/**
+ * Whether the compiler makes a program of `source` with `flags`: the sure way to know that a header
+ * or a sanitizer's runtime library is installed.
+ * @param {string} compiler
+ * @param {string} source
+ * @param {string[]} flags
+ */
+function compiles(compiler, source, flags) {
+  const parameters = ['-x', 'c++', '-std=c++20', ...flags, '-o', '/dev/null', '-'];
+  const { status } = spawnSync(compiler, parameters, { input: source, stdio: 'pipe' });
+  return status === 0;
+}
+
+/**
+ * @param {string} program
+ * @param {string[]} parameters
+ * @returns {Promise<{ status: number, output: string }>} what it printed, also shown as it comes
+ */
+async function run(program, parameters) {
+  const child = spawn(program, parameters, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+    output += text;
+    process.stdout.write(text);
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ status: code ?? 1, output }));
+  });
+}
+
+/** @param {{ name: string, sanitize: string }} build */
+async function testBuild({ name, sanitize }) {
+  const folder = join('build', `test-${name}`);
+  const configure = ['-S', '.', '-B', folder, `-DZBUS_SANITIZE=${sanitize}`];
+  const compile = [
+    '--build',
+    folder,
+    '--target',
+    'zbus_native_test',
+    '-j',
+    `${availableParallelism()}`,
+  ];
+  for (const parameters of [configure, compile]) {
+    const { status } = spawnSync('cmake', parameters, { cwd: root, stdio: ['ignore', 2, 2] });
+    if (status !== 0) {
+      report({ failed: 1 });
+      process.exitCode = 1;
+      return;
+    }
+  }
+  const { status, output } = await run(join(root, folder, 'zbus_native_test'), [
+    '--no-colors=true',
+  ]);
+  const summary = /test cases: *\d+ \| *(\d+) passed \| *(\d+) failed \| *(\d+) skipped/.exec(
+    output,
+  );
+  const [passed = 0, failed = 0, skipped = 0] = (summary?.slice(1) ?? [0, 0, 0]).map(Number);
+  // A sanitizer's finding or a crash fails the run though each case may have passed.
+  report({ passed, failed: status === 0 ? failed : Math.max(failed, 1), skipped });
+  if (status !== 0 || summary === null) process.exitCode = 1;
+}
+
+/** @returns {Promise<void>} */
+async function main() {
+  const wanted = process.argv.slice(2);
+  const compiler = findCompiler();
+  if (compiler === undefined || findProgram('cmake') === undefined) {
+    leaveOut('tests of the native engine', 'apt-get install g++ make cmake');
+    return;
+  }
+  if (!compiles(compiler, '#include <doctest/doctest.h>\nint main() {}', [])) {
+    leaveOut('tests of the native engine', 'apt-get install doctest-dev');
+    return;
+  }
+  for (const build of BUILDS) {
+    if (wanted.length > 0 && !wanted.includes(build.name)) continue;
+    const flags = build.sanitize === '' ? [] : [`-fsanitize=${build.sanitize}`];
+    if (compiles(compiler, 'int main() {}', flags)) {
+      console.log(`-- native tests, ${build.name}`);
+      await testBuild(build);
+    } else {
+      const advice = 'apt-get install libasan8 libubsan1 libtsan2, or libclang-rt-dev for clang';
+      leaveOut(`native tests under the ${build.name} sanitizer`, advice);
+    }
+  }
+}
+
+await main();
