@@ -1,0 +1,356 @@
+/**
+ * One TCP connection: reads requests, hands each to the broker as an Exchange, sends the replies of a turn with one
+ * write, and ends in good order. Made by the listener. Promises: replies to requests without an id keep their
+ * order; what was read is answered even when the peer has shut down its side; memory is bounded by the limits plus
+ * what one read (64 KiB) holds.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Buffer } from 'node:buffer';
+import type { Socket } from 'node:net';
+import type { Exchange } from '../broker/exchange.js';
+import { Session } from '../broker/session.js';
+import { FramingError } from '../errors.js';
+import { Decoder, type DecoderEvents } from '../protocol/codec.js';
+import type { Message } from '../protocol/message.js';
+import { Phase, type Turn, type TurnTask } from '../turn.js';
+import { closesAfter } from './keep-alive.js';
+import type { ServerLimits, ServerTimeouts } from './limits.js';
+import { Outbox } from './outbox.js';
+import { ReadDeadline } from './read-deadline.js';
+import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
+import { ReplyOrder, ReplySlot } from './reply-order.js';
+import { TcpExchange, type ExchangeOwner } from './tcp-exchange.js';
+import type { Swept, TimeoutSweep } from './timeout-sweep.js';
+
+/** As pino has them: fields first. */
+export interface ServerLog {
+  debug(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What all connections of a listener share. */
+export interface ConnectionContext {
+  readonly turn: Turn;
+  readonly limits: ServerLimits;
+  readonly timeouts: ServerTimeouts;
+  readonly sweep: TimeoutSweep;
+  readonly log: ServerLog;
+  /** Takes each request; must not throw. */
+  readonly handle: (exchange: Exchange) => void;
+  readonly onClose: (connection: Connection) => void;
+}
+
+/**
+ * reading: requests are taken. finishing: no more are; what was taken is answered, what still comes is discarded.
+ * ended: our side is shut down, waiting for the peer's. closed: the socket is gone.
+ */
+const State = { reading: 0, finishing: 1, ended: 2, closed: 3 } as const;
+type State = (typeof State)[keyof typeof State];
+
+export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept {
+  readonly session: Session;
+  /** Kept by Turn. */
+  scheduled = false;
+  readonly #socket: Socket;
+  readonly #context: ConnectionContext;
+  readonly #decoder: Decoder;
+  readonly #outbox: Outbox;
+  readonly #order = new ReplyOrder();
+  readonly #readDeadline = new ReadDeadline();
+  #state: State = State.reading;
+  /** Requests handed to the broker and neither answered nor waiting. */
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  #waiting = 0;
+  #messageCount = 0;
+  #readingPaused = false;
+  /** Someone may have been told that the peer is congested, and waits for `Session.writable`. */
+  #toldCongested = false;
+  #activeMs: number;
+
+  constructor(socket: Socket, context: ConnectionContext) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#activeMs = context.sweep.nowMs;
+    this.session = new Session(randomUUID(), addressOf(socket));
+    this.session.onReadingChange = () => {
+      this.#updateReading();
+    };
+    this.#decoder = new Decoder(context.limits, this, 'request');
+    this.#outbox = new Outbox(socket, () => {
+      this.#sent();
+    });
+    socket.on('data', (chunk: Buffer) => {
+      this.#onData(chunk);
+    });
+    socket.on('end', () => {
+      this.#onPeerEnd();
+    });
+    socket.on('error', (error) => {
+      context.log.debug({ peer: this.session.remoteAddress, error }, 'connection failed');
+    });
+    socket.on('close', () => {
+      this.#onClose();
+    });
+  }
+
+  // ---- for the listener ------------------------------------------------------------------------
+
+  /** Answers one status and closes. */
+  refuse(status: number, reason: string): void {
+    if (this.#state !== State.reading) return;
+    this.#state = State.finishing;
+    this.#endSession();
+    const slot = new ReplySlot();
+    slot.closes = true;
+    slot.text = statusLine(status) + CLOSE + lengthLine(reason.length) + reason;
+    this.#order.push(slot);
+    this.#order.hold(slot);
+    this.#sendReady();
+  }
+
+  /** Takes no more requests, drops those that wait, answers the rest, then closes. */
+  finish(): void {
+    if (this.#state === State.reading) this.#state = State.finishing;
+    this.#endSession();
+    this.#updateReading();
+    this.#endIfDone();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  checkTimeouts(nowMs: number): void {
+    const { timeouts } = this.#context;
+    if (this.#state === State.ended) {
+      if (nowMs - this.#activeMs > timeouts.lingerMs) this.destroy();
+    } else if (this.#outbox.writing) {
+      if (nowMs - this.#outbox.writingSinceMs > timeouts.stalledWriteMs) this.destroy();
+    } else if (this.#state === State.reading && !this.#readingPaused) {
+      this.#checkReading(nowMs);
+    }
+  }
+
+  // ---- for TcpExchange -------------------------------------------------------------------------
+
+  get takesReplies(): boolean {
+    return this.#state < State.ended;
+  }
+
+  get congested(): boolean {
+    if (this.#outbox.unsentBytes <= this.#context.limits.unsentBytesMax) return false;
+    this.#toldCongested = true;
+    return true;
+  }
+
+  endsWith(exchange: TcpExchange): boolean {
+    if (this.#state === State.reading || this.#inFlight + this.#waiting > 1) return false;
+    return exchange.named || this.#order.length === 1;
+  }
+
+  wait(exchange: TcpExchange): boolean {
+    if (this.#waiting >= this.#context.limits.waitingMax) return false;
+    this.#waiting++;
+    this.#leaveFlight(exchange);
+    return true;
+  }
+
+  complete(exchange: TcpExchange, waited: boolean): void {
+    if (waited) this.#waiting--;
+    else this.#leaveFlight(exchange);
+    if (exchange.named) {
+      this.#send(exchange);
+    } else {
+      this.#order.hold(exchange);
+      this.#sendReady();
+    }
+    this.#context.turn.schedule(Phase.send, this);
+  }
+
+  // ---- for Decoder -----------------------------------------------------------------------------
+
+  onMessage(message: Message): void {
+    if (this.#state !== State.reading) return;
+    this.#messageCount++;
+    const exchange = new TcpExchange(this, message, closesAfter(message));
+    this.#inFlight++;
+    this.#inFlightBytes += exchange.bodyBytes;
+    if (exchange.closes) this.#state = State.finishing;
+    if (!exchange.named) this.#order.push(exchange);
+    this.#context.handle(exchange);
+  }
+
+  onContinue(): void {
+    if (this.#state !== State.reading) return;
+    const slot = new ReplySlot();
+    slot.text = CONTINUE;
+    this.#order.push(slot);
+    this.#order.hold(slot);
+    this.#sendReady();
+  }
+
+  // ---- for Turn --------------------------------------------------------------------------------
+
+  endTurn(): void {
+    if (this.#state === State.closed) return;
+    const { nowMs } = this.#context.sweep;
+    if (this.#state === State.reading) this.#activeMs = nowMs;
+    this.#outbox.flush(nowMs);
+    this.#afterSend();
+  }
+
+  // ---- reading ---------------------------------------------------------------------------------
+
+  #onData(chunk: Buffer): void {
+    if (this.#state !== State.reading) return;
+    const { nowMs } = this.#context.sweep;
+    this.#activeMs = nowMs;
+    const count = this.#messageCount;
+    try {
+      this.#decoder.push(chunk);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    const began = this.#messageCount !== count;
+    this.#readDeadline.onRead(this.#decoder.state, began, chunk.length, nowMs);
+    this.#updateReading();
+  }
+
+  #onPeerEnd(): void {
+    if (this.#state === State.reading) {
+      try {
+        this.#decoder.end();
+      } catch (error) {
+        this.#fail(error);
+      }
+    }
+    this.finish();
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof FramingError) {
+      this.refuse(error.status, error.message);
+      return;
+    }
+    // One request must not take the broker down for all: its connection ends, the log has the stack.
+    this.#context.log.error({ peer: this.session.remoteAddress, error }, 'request failed');
+    this.destroy();
+  }
+
+  #checkReading(nowMs: number): void {
+    const slow = this.#readDeadline.check(nowMs, this.#context.timeouts);
+    if (slow !== null) {
+      this.refuse(408, `The ${slow} of the request took too long`);
+      return;
+    }
+    const owes = this.#inFlight + this.#waiting + this.#order.length > 0;
+    if (owes || this.#decoder.state !== 'idle') return;
+    if (nowMs - this.#activeMs > this.#context.timeouts.idleMs) this.finish();
+  }
+
+  /** Stops reading at a limit and goes on below half of it, so that it does not flutter. */
+  #updateReading(): void {
+    const paused = this.#mustPause();
+    if (paused === this.#readingPaused) return;
+    this.#readingPaused = paused;
+    if (this.#state === State.closed) return;
+    if (paused) {
+      this.#socket.pause();
+    } else {
+      this.#readDeadline.restart(this.#context.sweep.nowMs);
+      this.#activeMs = this.#context.sweep.nowMs;
+      this.#socket.resume();
+    }
+  }
+
+  #mustPause(): boolean {
+    // What comes is discarded then, and the peer's end must be seen.
+    if (this.#state !== State.reading) return false;
+    const { limits } = this.#context;
+    const share = this.#readingPaused ? 0.5 : 1;
+    return (
+      this.session.readingPaused ||
+      this.#inFlight > limits.inFlightMax * share ||
+      this.#order.length > limits.inFlightMax * share ||
+      this.#inFlightBytes > limits.inFlightBytesMax * share ||
+      this.#outbox.unsentBytes + this.#order.heldBytes > limits.unsentBytesMax * share
+    );
+  }
+
+  // ---- sending ---------------------------------------------------------------------------------
+
+  #leaveFlight(exchange: TcpExchange): void {
+    this.#inFlight--;
+    this.#inFlightBytes -= exchange.bodyBytes;
+  }
+
+  /** Sends the ordered replies whose turn has come. */
+  #sendReady(): void {
+    for (let slot = this.#order.shift(); slot !== null; slot = this.#order.shift()) {
+      this.#send(slot);
+    }
+    this.#context.turn.schedule(Phase.send, this);
+  }
+
+  #send(slot: ReplySlot): void {
+    if (slot.text !== '') this.#outbox.push(slot.text, slot.bytes, slot.delivery);
+    if (slot.closes) this.#endSession();
+  }
+
+  /** A write that had to wait for the peer has ended. */
+  #sent(): void {
+    this.#outbox.flush(this.#context.sweep.nowMs);
+    this.#afterSend();
+  }
+
+  #afterSend(): void {
+    if (
+      this.#toldCongested &&
+      this.#outbox.unsentBytes <= this.#context.limits.unsentBytesMax / 2
+    ) {
+      this.#toldCongested = false;
+      this.session.writable();
+    }
+    this.#updateReading();
+    this.#endIfDone();
+  }
+
+  // ---- ending ----------------------------------------------------------------------------------
+
+  #endSession(): void {
+    if (this.session.ended) return;
+    this.session.end();
+    this.#waiting = 0;
+    this.#order.dropWaiting();
+    this.#sendReady();
+  }
+
+  #endIfDone(): void {
+    if (this.#state !== State.finishing) return;
+    if (this.#inFlight > 0 || this.#waiting > 0 || this.#order.length > 0) return;
+    if (this.#outbox.unsentBytes > 0) return;
+    this.#state = State.ended;
+    this.#activeMs = this.#context.sweep.nowMs;
+    this.#endSession();
+    this.#socket.end();
+    // Reads on and discards: closing with unread bytes would reset the peer before it has read the answer.
+    this.#updateReading();
+  }
+
+  #onClose(): void {
+    this.#state = State.closed;
+    this.#endSession();
+    this.#outbox.abandon();
+    this.#order.abandon();
+    this.#context.onClose(this);
+  }
+}
+
+function addressOf(socket: Socket): string {
+  const address = socket.remoteAddress ?? 'unknown';
+  const host = address.includes(':') ? `[${address}]` : address;
+  return `${host}:${socket.remotePort ?? 0}`;
+}

@@ -1,0 +1,31 @@
+/**
+ * The fixed parts of a reply's head. Called for every reply by tcp-exchange.ts, so status lines are made once.
+ */
+import { statusText } from '../protocol/encode.js';
+
+const STATUS_MAX = 999;
+const statusLines: (string | undefined)[] = new Array<string | undefined>(STATUS_MAX + 1);
+
+export const KEEP_ALIVE = 'connection: Keep-Alive\r\n';
+export const CLOSE = 'connection: close\r\n';
+export const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+
+/** `HTTP/1.1 STATUS TEXT\r\n`. */
+export function statusLine(status: number): string {
+  let line = statusLines[status];
+  if (line === undefined) {
+    line = `HTTP/1.1 ${status} ${statusText(status)}\r\n`;
+    if (Number.isInteger(status) && status >= 0 && status <= STATUS_MAX) statusLines[status] = line;
+  }
+  return line;
+}
+
+/** RFC 9110, 8.6: a 204 names no length and has no body. */
+export function isBodyless(status: number): boolean {
+  return status === 204 || status === 304;
+}
+
+/** The end of a head: length and blank line. */
+export function lengthLine(bytes: number): string {
+  return `content-length: ${bytes}\r\n\r\n`;
+}

@@ -1,0 +1,155 @@
+/**
+ * One request on a TCP connection and the place of its reply: the Exchange the broker answers. Made by the
+ * connection for each request; turns status, headers and body into reply bytes and hands itself back.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Buffer } from 'node:buffer';
+import type { Delivery, Exchange } from '../broker/exchange.js';
+import type { Session } from '../broker/session.js';
+import type { Message } from '../protocol/message.js';
+import { CLOSE, KEEP_ALIVE, isBodyless, lengthLine, statusLine } from './reply-head.js';
+import { ReplySlot } from './reply-order.js';
+
+/** What an exchange needs of its connection. */
+export interface ExchangeOwner {
+  readonly session: Session;
+  /** True while replies can still be sent. */
+  readonly takesReplies: boolean;
+  readonly congested: boolean;
+  /** True when no reply will follow this exchange's. */
+  endsWith(exchange: TcpExchange): boolean;
+  /** The exchange is over; its slot holds the reply. `waited`: it was not in flight. */
+  complete(exchange: TcpExchange, waited: boolean): void;
+  /** The exchange begins to wait; false when too many do. */
+  wait(exchange: TcpExchange): boolean;
+}
+
+/** Up to this a body is copied into the text of its turn: one write of one string beats a gathered one. */
+const INLINE_BYTES_MAX = 8 * 1024;
+
+const State = { open: 0, waiting: 1, done: 2 } as const;
+type State = (typeof State)[keyof typeof State];
+
+export class TcpExchange extends ReplySlot implements Exchange {
+  readonly request: Message;
+  /** True when the request came with an id, so that its reply may go out in any order. */
+  readonly named: boolean;
+  /** Body bytes of the request as it was read, whatever becomes of `request.body`. */
+  readonly bodyBytes: number;
+  readonly #owner: ExchangeOwner;
+  #id: string;
+  #state: State = State.open;
+
+  constructor(owner: ExchangeOwner, request: Message, closes: boolean) {
+    super();
+    this.#owner = owner;
+    this.request = request;
+    this.#id = request.headers.get('id') ?? '';
+    this.named = this.#id !== '';
+    this.bodyBytes = request.body.length;
+    this.closes = closes;
+  }
+
+  get session(): Session {
+    return this.#owner.session;
+  }
+
+  get id(): string {
+    if (this.#id === '') this.#id = randomUUID();
+    return this.#id;
+  }
+
+  get alive(): boolean {
+    if (this.#state === State.done || !this.#owner.takesReplies) return false;
+    return this.#state === State.open || !this.#owner.session.ended;
+  }
+
+  get congested(): boolean {
+    return this.#owner.congested;
+  }
+
+  override get waits(): boolean {
+    return this.#state === State.waiting;
+  }
+
+  answer(status: number, headerLines: string, body: string | Buffer): void {
+    if (!this.alive) return;
+    this.#reply(status, `id: ${this.id}\r\n${headerLines}`, body);
+  }
+
+  answerPlain(status: number, headerLines: string, body: string | Buffer): void {
+    if (this.named) this.answer(status, headerLines, body);
+    else if (this.alive) this.#reply(status, headerLines, body);
+  }
+
+  deliver(
+    headerLines: string,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    delivery: Delivery | null,
+  ): void {
+    if (!this.alive) {
+      delivery?.undelivered();
+      return;
+    }
+    const last = this.request.method === 'HEAD' ? headEnd(bytes, start, end) : end;
+    const head = `${statusLine(200)}id: ${this.id}\r\n${this.#connectionLine()}${headerLines}`;
+    if (last - start <= INLINE_BYTES_MAX) {
+      this.text = head + bytes.toString('latin1', start, last);
+    } else {
+      this.text = head;
+      this.bytes = bytes.subarray(start, last);
+    }
+    this.delivery = delivery;
+    this.#complete();
+  }
+
+  silence(): void {
+    if (this.alive) this.#complete();
+  }
+
+  wait(): boolean {
+    if (this.#state !== State.open || !this.#owner.takesReplies) return true;
+    if (this.session.ended) {
+      this.#complete();
+      return true;
+    }
+    if (!this.#owner.wait(this)) return false;
+    this.#state = State.waiting;
+    return true;
+  }
+
+  #reply(status: number, lines: string, body: string | Buffer): void {
+    const head = statusLine(status) + lines + this.#connectionLine();
+    if (isBodyless(status)) {
+      this.text = `${head}\r\n`;
+    } else if (this.request.method === 'HEAD') {
+      this.text = head + lengthLine(body.length);
+    } else if (typeof body === 'string') {
+      this.text = head + lengthLine(body.length) + body;
+    } else if (body.length <= INLINE_BYTES_MAX) {
+      this.text = head + lengthLine(body.length) + body.toString('latin1');
+    } else {
+      this.text = head + lengthLine(body.length);
+      this.bytes = body;
+    }
+    this.#complete();
+  }
+
+  #connectionLine(): string {
+    return this.closes || this.#owner.endsWith(this) ? CLOSE : KEEP_ALIVE;
+  }
+
+  #complete(): void {
+    const waited = this.#state === State.waiting;
+    this.#state = State.done;
+    this.#owner.complete(this, waited);
+  }
+}
+
+/** Where the header lines of a stored record end: behind its blank line. */
+function headEnd(bytes: Buffer, start: number, end: number): number {
+  const blank = bytes.indexOf('\r\n\r\n', start, 'latin1');
+  return blank < 0 || blank + 4 > end ? end : blank + 4;
+}
