@@ -1,9 +1,9 @@
 /**
- * A message: what travels in both directions, an HTTP/1.1 message whose headers carry the meaning. Pure data;
- * made by codec.ts and url.ts, read by everyone above.
+ * A message: what travels in both directions, an HTTP/1.1 message whose headers carry the meaning.
+ * Pure data; made by codec.ts, read by everyone above.
  *
- * Header names are lower-case. Header values, url and reason are latin1 strings: one char code a byte, so UTF-8
- * passes through unchanged; `textOf` (names.ts) decodes where text is meant.
+ * Header names are lower-case. Header values and url are latin1 strings: one char code a byte, so
+ * UTF-8 passes through unchanged; `textOf` (names.ts) decodes where text is meant.
  */
 import type { Buffer } from 'node:buffer';
 
@@ -16,7 +16,11 @@ export interface Message {
   status: number;
   /** Minor version of HTTP/1.x. */
   httpMinor: 0 | 1;
-  headers: Map<string, string>;
-  /** A view on the bytes received when the body lay in one chunk: copy it to keep it beyond the turn. */
+  /** Messages with the same head may share one map: never write into it. */
+  headers: ReadonlyMap<string, string>;
+  /**
+   * A view on the bytes received when the body lay in one chunk: copy it to keep it beyond the
+   * turn.
+   */
   body: Buffer;
 }
