@@ -1,0 +1,10 @@
+/**
+ * The public interface of the package: what is not exported here may change in any release.
+ */
+export { type Config, defaultConfig } from './config.js';
+export { ConfigError, type ConfigSources, loadConfig } from './config-sources.js';
+export * from './errors.js';
+export { createLog, type Log, type LogOptions } from './log.js';
+export type { HostPort } from './server/address.js';
+export { Server } from './server/server.js';
+export { version } from './version.js';
