@@ -1,12 +1,15 @@
 /**
- * Time as the server sees it, replaceable so that a test of a timeout does not wait for it. Used by listener and
- * timeout sweep.
+ * Time as the server sees it, replaceable so that a test of a timeout does not wait for it. Used by
+ * listener and timeout sweep.
  */
 
 export interface Clock {
   /** Monotonic milliseconds. */
   nowMs(): number;
-  /** Runs `task` every `intervalMs` until the returned function is called; does not keep the process alive. */
+  /**
+   * Runs `task` every `intervalMs` until the returned function is called; does not keep the process
+   * alive.
+   */
   every(intervalMs: number, task: () => void): () => void;
   /** Runs `task` once after `delayMs` unless the returned function is called before. */
   after(delayMs: number, task: () => void): () => void;

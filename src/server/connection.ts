@@ -1,8 +1,8 @@
 /**
- * One TCP connection: reads requests, hands each to the broker as an Exchange, sends the replies of a turn with one
- * write, and ends in good order. Made by the listener. Promises: replies to requests without an id keep their
- * order; what was read is answered even when the peer has shut down its side; memory is bounded by the limits plus
- * what one read (64 KiB) holds.
+ * One TCP connection: reads requests, hands each to the broker as an Exchange, sends the replies of
+ * a turn with one write, and ends in good order. Made by the listener. Promises: replies to
+ * requests without an id keep their order; what was read is answered even when the peer has shut
+ * down its side; memory is bounded by the limits plus what one read (64 KiB) holds.
  */
 import { randomUUID } from 'node:crypto';
 import type { Buffer } from 'node:buffer';
@@ -42,8 +42,8 @@ export interface ConnectionContext {
 }
 
 /**
- * reading: requests are taken. finishing: no more are; what was taken is answered, what still comes is discarded.
- * ended: our side is shut down, waiting for the peer's. closed: the socket is gone.
+ * reading: requests are taken. finishing: no more are; what was taken is answered, what still comes
+ * is discarded. ended: our side is shut down, waiting for the peer's. closed: the socket is gone.
  */
 const State = { reading: 0, finishing: 1, ended: 2, closed: 3 } as const;
 type State = (typeof State)[keyof typeof State];
@@ -157,8 +157,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     return true;
   }
 
-  complete(exchange: TcpExchange, waited: boolean): void {
-    if (waited) this.#waiting--;
+  complete(exchange: TcpExchange): void {
+    if (exchange.waits) this.#waiting--;
     else this.#leaveFlight(exchange);
     if (exchange.named) {
       this.#send(exchange);
@@ -235,7 +235,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       this.refuse(error.status, error.message);
       return;
     }
-    // One request must not take the broker down for all: its connection ends, the log has the stack.
+    // One request must not take the broker down for all: its connection ends, the log has the
+    // stack.
     this.#context.log.error({ peer: this.session.remoteAddress, error }, 'request failed');
     this.destroy();
   }
@@ -336,7 +337,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#activeMs = this.#context.sweep.nowMs;
     this.#endSession();
     this.#socket.end();
-    // Reads on and discards: closing with unread bytes would reset the peer before it has read the answer.
+    // Reads on and discards: closing with unread bytes would reset the peer before it has read the
+    // answer.
     this.#updateReading();
   }
 

@@ -1,6 +1,6 @@
 /**
- * The home page: what a browser sees at `/`. Self-contained and without script; answered by the broker's command
- * "" for anyone, so it shows nothing but what the caller passes in.
+ * The home page: what a browser sees at `/`. Self-contained and without script; answered by the
+ * broker's command "" for anyone, so it shows nothing but what the caller passes in.
  */
 
 export interface HomeInfo {
@@ -38,7 +38,8 @@ const COMMANDS: readonly (readonly [url: string, effect: string])[] = [
 ];
 
 const STYLE = `
-:root{color-scheme:light dark;--text:#1c2330;--soft:#5c6678;--line:#d9dee7;--box:#f4f6f9;--page:#fff}
+:root{color-scheme:light dark;--text:#1c2330;--soft:#5c6678;--line:#d9dee7;--box:#f4f6f9;
+--page:#fff}
 @media(prefers-color-scheme:dark){:root{--text:#e6e9ef;--soft:#98a2b3;--line:#333b48;--box:#1d232d;
 --page:#14181f}}
 body{margin:0;background:var(--page);color:var(--text);font:16px/1.55 system-ui,sans-serif}
@@ -88,8 +89,8 @@ curl ${base}/consume/hello</pre>
 ${commandRows()}
 </table>
 <p>The same commands travel in headers: <code>cmd</code>, <code>topic</code>,
-<code>consume_group</code>. A request with an <code>id</code> header is answered as soon as its answer
-is ready, one without keeps the order of the connection.</p>
+<code>consume_group</code>. A request with an <code>id</code> header is answered as soon
+as its answer is ready, one without keeps the order of the connection.</p>
 </main>
 </body>
 </html>

@@ -1,5 +1,6 @@
 /**
- * Whether a connection goes on after a request (RFC 9112, 9.3). Called once per request by the connection.
+ * Whether a connection goes on after a request (RFC 9112, 9.3). Called once per request by the
+ * connection.
  */
 import type { Message } from '../protocol/message.js';
 

@@ -1,6 +1,6 @@
 /**
- * Limits and timeouts of the server, with their defaults. Filled from the configuration by whoever makes a
- * Listener; read by listener, connection and their parts.
+ * Limits and timeouts of the server, with their defaults. Filled from the configuration by whoever
+ * makes a Listener; read by listener, connection and their parts.
  */
 import type { DecoderLimits } from '../protocol/codec.js';
 
@@ -26,13 +26,17 @@ export interface ServerTimeouts {
   readonly idleMs: number;
   /** Bytes are pending and the peer takes none. */
   readonly stalledWriteMs: number;
-  /** After the last answer: how long what the peer still sends is discarded before the socket is destroyed. */
+  /**
+   * After the last answer: how long what the peer still sends is discarded before the socket is
+   * destroyed.
+   */
   readonly lingerMs: number;
 }
 
 /**
- * About 2 KiB a second at the default window: a slow uplink passes, a trickle of one byte a read does not. So a
- * body of 16 MiB can hold a connection for 2 hours at most, and only by sending all of it.
+ * About 2 KiB a second at the default window: a slow uplink passes, a trickle of one byte a read
+ * does not. So a body of 16 MiB can hold a connection for 2 hours at most, and only by sending all
+ * of it.
  */
 export const BODY_BYTES_A_WINDOW_MIN = 64 * 1024;
 

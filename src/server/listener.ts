@@ -1,6 +1,7 @@
 /**
- * The one port: accepts connections up to the limit, closes them in good order. Made by the cli and by whoever
- * embeds the broker. Promises of `close`: everything read before it is answered, unless the grace runs out.
+ * The one port: accepts connections up to the limit, closes them in good order. Made by the cli and
+ * by whoever embeds the broker. Promises of `close`: everything read before it is answered, unless
+ * the grace runs out.
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Exchange } from '../broker/exchange.js';
@@ -61,6 +62,7 @@ export class Listener {
   /** Set while connections are refused, so that the log says it once. */
   #full = false;
   #acceptFailed = false;
+  #onLastClose: (() => void) | null = null;
 
   constructor(options: ListenerOptions) {
     const { turn, handle, log } = options;
@@ -126,20 +128,26 @@ export class Listener {
   }
 
   /**
-   * Stops accepting and reading, answers what was read, ends every connection; what is still open after `graceMs`
-   * is destroyed.
+   * Stops accepting and reading, answers what was read, ends every connection; what is still open
+   * after `graceMs` is destroyed.
    */
   async close(graceMs: number): Promise<void> {
-    const allClosed = new Promise<void>((resolve) => {
+    const portClosed = new Promise<void>((resolve) => {
       this.#server.close(() => {
         resolve();
       });
     });
+    // The server calls back before its sockets tell their connections, whose sessions must have
+    // ended.
+    const connectionsClosed = new Promise<void>((resolve) => {
+      this.#onLastClose = resolve;
+    });
+    if (this.#connections.size === 0) this.#onLastClose?.();
     for (const connection of this.#connections) connection.finish();
     const stopGrace = this.#clock.after(graceMs, () => {
       for (const connection of this.#connections) connection.destroy();
     });
-    await allClosed;
+    await Promise.all([portClosed, connectionsClosed]);
     stopGrace();
     this.#context.sweep.stop();
   }
@@ -163,6 +171,7 @@ export class Listener {
   #forget(connection: Connection): void {
     this.#connections.delete(connection);
     if (this.#connections.size < this.#connectionsMax) this.#full = false;
+    if (this.#connections.size === 0) this.#onLastClose?.();
   }
 
   /** Out of files: the kernel keeps or drops what comes, and accepting goes on by itself. */

@@ -1,6 +1,7 @@
 /**
- * How many connections the process may hold. Sockets and the queue's files share one limit of open files; without
- * a reserve a crowd of sockets would make the queue fail to open a block. Called once by the listener.
+ * How many connections the process may hold. Sockets and the queue's files share one limit of open
+ * files; without a reserve a crowd of sockets would make the queue fail to open a block. Called
+ * once by the listener.
  */
 import { readFileSync } from 'node:fs';
 
@@ -18,7 +19,9 @@ export function openFilesMax(): number {
   return soft === undefined ? Infinity : Number(soft);
 }
 
-/** At most `wanted`, and `reserved` files less than `filesMax`, but never less than half of that. */
+/**
+ * At most `wanted`, and `reserved` files less than `filesMax`, but never less than half of that.
+ */
 export function connectionsThatFit(wanted: number, filesMax: number, reserved: number): number {
   const fit = Math.max(filesMax - reserved, Math.floor(filesMax / 2));
   return Math.min(wanted, fit);

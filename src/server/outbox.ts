@@ -1,9 +1,9 @@
 /**
- * Bytes on their way to one peer. Owned by a connection: replies are pushed during a turn and flushed with one
- * write at its end. Promises that of each delivery exactly one of `delivered` and `undelivered` is called, and
- * `delivered` only once the kernel has all its bytes.
+ * Bytes on their way to one peer. Owned by a connection: replies are pushed during a turn and
+ * flushed with one write at its end. Promises that of each delivery exactly one of `delivered` and
+ * `undelivered` is called, and `delivered` only once the kernel has all its bytes.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { Delivery } from '../broker/exchange.js';
 
@@ -26,7 +26,9 @@ export class Outbox {
   #writingBytes = 0;
   /** Writes whose end was seen at once, and whose callback still comes. */
   #callbacksDue = 0;
-  /** Deliveries in the order of their bytes; each ends at its position in the stream of all bytes. */
+  /**
+   * Deliveries in the order of their bytes; each ends at its position in the stream of all bytes.
+   */
   #deliveries: Delivery[] = [];
   #deliveryEnds: number[] = [];
   #sentBytes = 0;
@@ -62,7 +64,8 @@ export class Outbox {
     while (this.#writingBytes === 0 && this.unsentBytes > 0) {
       this.writingSinceMs = nowMs;
       this.#write();
-      // Without waiting for the callback, so that positions are stored in the turn that sent the messages.
+      // Without waiting for the callback, so that positions are stored in the turn that sent the
+      // messages.
       if (this.#socket.writableLength > 0 || this.#failed) return;
       this.#callbacksDue++;
       this.#settle();
@@ -81,8 +84,8 @@ export class Outbox {
   }
 
   /**
-   * A write that failed leaves no bytes behind either, and the callback of one that was cut off by destroy gets
-   * no error: neither tells success without this.
+   * A write that failed leaves no bytes behind either, and the callback of one that was cut off by
+   * destroy gets no error: neither tells success without this.
    */
   get #failed(): boolean {
     return this.#socket.errored !== null || this.#socket.destroyed;

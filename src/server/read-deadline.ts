@@ -1,6 +1,7 @@
 /**
- * How long a peer may take to send one request. Owned by a connection, told after each read where the decoder
- * stands; says when a head or a body has been too slow. Holds no timer: the timeout sweep asks.
+ * How long a peer may take to send one request. Owned by a connection, told after each read where
+ * the decoder stands; says when a head or a body has been too slow. Holds no timer: the timeout
+ * sweep asks.
  */
 import { BODY_BYTES_A_WINDOW_MIN, type ServerTimeouts } from './limits.js';
 
@@ -12,7 +13,9 @@ export class ReadDeadline {
   #sinceMs = 0;
   #windowBytes = 0;
 
-  /** `requestBegan`: a request was completed in this read, so what is being read now is another one. */
+  /**
+   * `requestBegan`: a request was completed in this read, so what is being read now is another one.
+   */
   onRead(state: ReadState, requestBegan: boolean, bytes: number, nowMs: number): void {
     if (state === this.#state && !requestBegan) {
       this.#windowBytes += bytes;
@@ -23,7 +26,9 @@ export class ReadDeadline {
     this.#windowBytes = 0;
   }
 
-  /** The server itself stopped reading for a while, which is not the peer's fault: time starts anew. */
+  /**
+   * The server itself stopped reading for a while, which is not the peer's fault: time starts anew.
+   */
   restart(nowMs: number): void {
     this.#sinceMs = nowMs;
     this.#windowBytes = 0;

@@ -1,5 +1,6 @@
 /**
- * The fixed parts of a reply's head. Called for every reply by tcp-exchange.ts, so status lines are made once.
+ * The fixed parts of a reply's head. Called for every reply by tcp-exchange.ts, so status lines are
+ * made once.
  */
 import { statusText } from '../protocol/encode.js';
 
@@ -25,7 +26,14 @@ export function isBodyless(status: number): boolean {
   return status === 204 || status === 304;
 }
 
+const LENGTHS_KEPT = 1024;
+const lengthLines = Array.from({ length: LENGTHS_KEPT }, (_, bytes) => makeLengthLine(bytes));
+
+function makeLengthLine(bytes: number): string {
+  return `content-length: ${bytes}\r\n\r\n`;
+}
+
 /** The end of a head: length and blank line. */
 export function lengthLine(bytes: number): string {
-  return `content-length: ${bytes}\r\n\r\n`;
+  return lengthLines[bytes] ?? makeLengthLine(bytes);
 }

@@ -1,7 +1,7 @@
 /**
- * Replies of one connection that must keep the order of their requests: plain HTTP, which has no id to match a
- * reply by. Owned by a connection; a slot is pushed when its request was read and comes out when it is ready and
- * first.
+ * Replies of one connection that must keep the order of their requests: plain HTTP, which has no id
+ * to match a reply by. Owned by a connection; a slot is pushed when its request was read and comes
+ * out when it is ready and first.
  */
 import type { Buffer } from 'node:buffer';
 import type { Delivery } from '../broker/exchange.js';
@@ -16,15 +16,12 @@ export class ReplySlot {
   ready = false;
   /** The connection ends behind this reply. */
   closes = false;
+  /** An exchange that waits stands here: nobody answers it once the session has ended. */
+  waits = false;
   next: ReplySlot | null = null;
 
   get byteLength(): number {
     return this.bytes === null ? this.text.length : this.text.length + this.bytes.length;
-  }
-
-  /** True when a waiting exchange stands here, which nobody will answer once the session has ended. */
-  get waits(): boolean {
-    return false;
   }
 }
 
@@ -52,7 +49,7 @@ export class ReplyOrder {
   /** The first slot if its reply is made. */
   shift(): ReplySlot | null {
     const slot = this.#first;
-    if (slot === null || !slot.ready) return null;
+    if (!slot?.ready) return null;
     this.#first = slot.next;
     if (this.#first === null) this.#last = null;
     slot.next = null;

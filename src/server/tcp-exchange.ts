@@ -1,6 +1,7 @@
 /**
- * One request on a TCP connection and the place of its reply: the Exchange the broker answers. Made by the
- * connection for each request; turns status, headers and body into reply bytes and hands itself back.
+ * One request on a TCP connection and the place of its reply: the Exchange the broker answers. Made
+ * by the connection for each request; turns status, headers and body into reply bytes and hands
+ * itself back.
  */
 import { randomUUID } from 'node:crypto';
 import type { Buffer } from 'node:buffer';
@@ -18,17 +19,17 @@ export interface ExchangeOwner {
   readonly congested: boolean;
   /** True when no reply will follow this exchange's. */
   endsWith(exchange: TcpExchange): boolean;
-  /** The exchange is over; its slot holds the reply. `waited`: it was not in flight. */
-  complete(exchange: TcpExchange, waited: boolean): void;
+  /** The exchange is over; its slot holds the reply. */
+  complete(exchange: TcpExchange): void;
   /** The exchange begins to wait; false when too many do. */
   wait(exchange: TcpExchange): boolean;
 }
 
-/** Up to this a body is copied into the text of its turn: one write of one string beats a gathered one. */
+/**
+ * Up to this a body is copied into the text of its turn: one write of one string beats a gathered
+ * one.
+ */
 const INLINE_BYTES_MAX = 8 * 1024;
-
-const State = { open: 0, waiting: 1, done: 2 } as const;
-type State = (typeof State)[keyof typeof State];
 
 export class TcpExchange extends ReplySlot implements Exchange {
   readonly request: Message;
@@ -38,7 +39,7 @@ export class TcpExchange extends ReplySlot implements Exchange {
   readonly bodyBytes: number;
   readonly #owner: ExchangeOwner;
   #id: string;
-  #state: State = State.open;
+  #done = false;
 
   constructor(owner: ExchangeOwner, request: Message, closes: boolean) {
     super();
@@ -60,16 +61,12 @@ export class TcpExchange extends ReplySlot implements Exchange {
   }
 
   get alive(): boolean {
-    if (this.#state === State.done || !this.#owner.takesReplies) return false;
-    return this.#state === State.open || !this.#owner.session.ended;
+    if (this.#done || !this.#owner.takesReplies) return false;
+    return !this.waits || !this.#owner.session.ended;
   }
 
   get congested(): boolean {
     return this.#owner.congested;
-  }
-
-  override get waits(): boolean {
-    return this.#state === State.waiting;
   }
 
   answer(status: number, headerLines: string, body: string | Buffer): void {
@@ -110,14 +107,13 @@ export class TcpExchange extends ReplySlot implements Exchange {
   }
 
   wait(): boolean {
-    if (this.#state !== State.open || !this.#owner.takesReplies) return true;
+    if (this.#done || this.waits || !this.#owner.takesReplies) return true;
     if (this.session.ended) {
       this.#complete();
       return true;
     }
-    if (!this.#owner.wait(this)) return false;
-    this.#state = State.waiting;
-    return true;
+    this.waits = this.#owner.wait(this);
+    return this.waits;
   }
 
   #reply(status: number, lines: string, body: string | Buffer): void {
@@ -142,9 +138,8 @@ export class TcpExchange extends ReplySlot implements Exchange {
   }
 
   #complete(): void {
-    const waited = this.#state === State.waiting;
-    this.#state = State.done;
-    this.#owner.complete(this, waited);
+    this.#done = true;
+    this.#owner.complete(this);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * The one timer of the server: once a second it asks every connection whether one of its deadlines has passed.
- * A timer per event would cost more than the event; 10,000 checks a second cost well under a millisecond.
- * Made by the listener.
+ * The one timer of the server: once a second it asks every connection whether one of its deadlines
+ * has passed. A timer per event would cost more than the event; 10,000 checks a second cost well
+ * under a millisecond. Made by the listener.
  */
 import type { Clock } from './clock.js';
 
@@ -9,7 +9,10 @@ import type { Clock } from './clock.js';
 export const SWEEP_INTERVAL_MS = 1000;
 
 export interface Swept {
-  /** Closes what has overrun at `nowMs`, a time that all stamps taken from `TimeoutSweep.nowMs` lie before. */
+  /**
+   * Closes what has overrun at `nowMs`, a time that all stamps taken from `TimeoutSweep.nowMs` lie
+   * before.
+   */
   checkTimeouts(nowMs: number): void;
 }
 
@@ -39,7 +42,8 @@ export class TimeoutSweep {
 
   #sweep(): void {
     this.nowMs = this.#clock.nowMs();
-    // A stamp may be one interval older than its event: take that off, so that nobody is timed out early.
+    // A stamp may be one interval older than its event: take that off, so that nobody is timed out
+    // early.
     const checkedMs = this.nowMs - SWEEP_INTERVAL_MS;
     for (const connection of this.#swept) connection.checkTimeouts(checkedMs);
   }

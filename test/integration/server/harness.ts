@@ -1,6 +1,6 @@
 /**
- * What the server's tests share: a Listener on a free port of 127.0.0.1 with a small broker of its own, a clock
- * that the test moves, and a raw peer that counts what it gets.
+ * What the server's tests share: a Listener on a free port of 127.0.0.1 with a small broker of its
+ * own, a clock that the test moves, and a raw peer that counts what it gets.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -66,8 +66,9 @@ export class RecordedDelivery implements Delivery {
 }
 
 /**
- * A broker of a few URLs: /echo answers the body, /plain answers without an id of its own, /silent nothing,
- * /big/N answers N bytes, /hold and /wait leave the exchange to the test, /throw breaks its promise.
+ * A broker of a few URLs: /echo answers the body, /plain answers without an id of its own, /silent
+ * nothing, /big/N answers N bytes, /hold and /wait leave the exchange to the test, /throw breaks
+ * its promise.
  */
 export class SmallBroker {
   readonly held: Exchange[] = [];
@@ -152,6 +153,9 @@ export interface Reply {
 export class Peer {
   readonly socket: Socket;
   received = '';
+  receivedBytes = 0;
+  /** Set to false by a test that only counts. */
+  keeps = true;
   ended = false;
   closed = false;
   error: Error | null = null;
@@ -160,7 +164,10 @@ export class Peer {
   constructor(socket: Socket) {
     this.socket = socket;
     peers.push(this);
-    socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk.toString('latin1')));
+    socket.on('data', (chunk: Buffer) => {
+      this.receivedBytes += chunk.length;
+      if (this.keeps) this.#chunks.push(chunk.toString('latin1'));
+    });
     socket.on('end', () => (this.ended = true));
     socket.on('close', () => (this.closed = true));
     socket.on('error', (error) => (this.error = error));
@@ -177,7 +184,11 @@ export class Peer {
     this.socket.write(text, 'latin1');
   }
 
-  /** All that has come so far. */
+  get #length(): number {
+    return this.#chunks.reduce((sum, chunk) => sum + chunk.length, this.received.length);
+  }
+
+  /** All that has come so far and was not taken. */
   get text(): string {
     if (this.#chunks.length > 0) {
       this.received += this.#chunks.join('');
@@ -189,18 +200,18 @@ export class Peer {
   /** Waits for `count` replies and takes them. `bodyless`: replies to HEAD. */
   async replies(count: number, bodyless = false): Promise<Reply[]> {
     const replies: Reply[] = [];
-    let position = 0;
     while (replies.length < count) {
-      const parsed = parseReply(this.text, position, bodyless);
-      if (parsed === null) {
-        assert(!this.ended && !this.closed, `ended after ${replies.length} of ${count} replies`);
-        await this.#change();
+      const parsed = parseReply(this.text, bodyless);
+      if (typeof parsed === 'object') {
+        replies.push(parsed.reply);
+        this.received = this.text.slice(parsed.bytes);
         continue;
       }
-      replies.push(parsed.reply);
-      position = parsed.end;
+      while (this.#length < parsed) {
+        assert(!this.ended && !this.closed, `ended after ${replies.length} of ${count} replies`);
+        await this.#change();
+      }
     }
-    this.received = this.text.slice(position);
     return replies;
   }
 
@@ -236,14 +247,14 @@ export class Peer {
   }
 }
 
-function parseReply(
-  text: string,
-  start: number,
-  bodyless: boolean,
-): { reply: Reply; end: number } | null {
-  const blank = text.indexOf('\r\n\r\n', start);
-  if (blank < 0) return null;
-  const [statusLine = '', ...lines] = text.slice(start, blank).split('\r\n');
+/**
+ * The first reply in `text` and its length, or how long the text must be before one is worth
+ * looking for.
+ */
+function parseReply(text: string, bodyless: boolean): { reply: Reply; bytes: number } | number {
+  const blank = text.indexOf('\r\n\r\n');
+  if (blank < 0) return text.length + 1;
+  const [statusLine = '', ...lines] = text.slice(0, blank).split('\r\n');
   const status = Number(/^HTTP\/1\.1 (\d{3}) /u.exec(statusLine)?.[1]);
   assert(status > 0, `not a status line: ${statusLine}`);
   const headers = new Map<string, string>();
@@ -254,12 +265,14 @@ function parseReply(
     headers.set(name, line.slice(colon + 2));
   }
   const length = bodyless ? 0 : Number(headers.get('content-length') ?? 0);
-  const end = blank + 4 + length;
-  if (text.length < end) return null;
-  return { reply: { status, headers, body: text.slice(blank + 4, end) }, end };
+  const bytes = blank + 4 + length;
+  if (text.length < bytes) return bytes;
+  return { reply: { status, headers, body: text.slice(blank + 4, bytes) }, bytes };
 }
 
-/** Lets the loop turn until `condition` holds; a test that waits in vain ends by mocha's timeout. */
+/**
+ * Lets the loop turn until `condition` holds; a test that waits in vain ends by mocha's timeout.
+ */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }

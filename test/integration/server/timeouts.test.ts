@@ -1,4 +1,7 @@
-/** Each timeout with a clock that the test moves: fires when due, and not before or in the wrong state. */
+/**
+ * Each timeout with a clock that the test moves: fires when due, and not before or in the wrong
+ * state.
+ */
 import assert from 'node:assert/strict';
 import { BODY_BYTES_A_WINDOW_MIN, DEFAULT_TIMEOUTS } from '../../../src/server/limits.js';
 import { ReadDeadline } from '../../../src/server/read-deadline.js';
@@ -8,7 +11,10 @@ import { Peer, request, startServer, stopAll, until, type TestServer } from './h
 const { headerMs, bodyMs, idleMs, stalledWriteMs, lingerMs } = DEFAULT_TIMEOUTS;
 const TURN_OF_SWEEP_MS = 2 * SWEEP_INTERVAL_MS;
 
-/** A peer whose last bytes `rest` were read by the server for sure: the echo before them was answered. */
+/**
+ * A peer whose last bytes `rest` were read by the server for sure: the echo before them was
+ * answered.
+ */
 async function peerThatSent(server: TestServer, rest: string): Promise<Peer> {
   const peer = await Peer.connect(server.port);
   peer.write(request('/echo', {}, 'ready') + rest);
@@ -27,7 +33,7 @@ describe('a timeout', () => {
     ['head', 'GET /echo HT', headerMs],
     ['body', 'POST /echo HTTP/1.1\r\ncontent-length: 10\r\n\r\n12345', bodyMs],
   ] as const) {
-    it(`answers 408 and closes when a ${part} does not end in ${ms} ms, and not before`, async () => {
+    it(`answers 408 when a ${part} does not end in ${ms} ms, not before`, async () => {
       const server = await startServer();
       const peer = await peerThatSent(server, rest);
       server.clock.advance(ms);
@@ -104,7 +110,7 @@ describe('a timeout', () => {
     await until(() => server.listener.connectionCount === 0);
   });
 
-  it('destroys what is left of a connection that was ended and not closed by the peer', async () => {
+  it('destroys what is left of a connection that the peer does not close', async () => {
     const server = await startServer();
     const peer = await Peer.connect(server.port);
     peer.write(request('/echo', { connection: 'close' }, 'last'));
