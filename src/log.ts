@@ -21,20 +21,16 @@ export interface LogOptions {
   readonly verbose: boolean;
 }
 
-/** Text that waits for a log reader that does not read; beyond it lines are dropped, not memory. */
-const WAITING_BYTES_MAX = 4 * 1024 * 1024;
-
 const STDERR = 2;
 
 /**
- * Lines are written without holding the event loop; what waits is written when the process exits.
+ * A line is written before the call returns, so that the last lines before a crash are there.
  * Throws what the file system answers when the folder or file cannot be written.
  */
 export function createLog({ logDir, verbose }: LogOptions): Log {
   const destination = pino.destination({
     fd: logDir === null ? STDERR : openLogFile(logDir),
-    sync: false,
-    maxLength: WAITING_BYTES_MAX,
+    sync: true,
   });
   return pino(
     {

@@ -44,7 +44,11 @@ export function createProgram(): Command {
     .addHelpText('after', AFTER_HELP)
     .action(runStart);
   for (const key of configKeys) addConfigOption(program, key);
-  program.command('start').description('run the broker (the default)').action(runStart);
+  program
+    .command('start')
+    .description('run the broker (the default)')
+    .allowExcessArguments(false)
+    .action(runStart);
   return program;
 }
 
