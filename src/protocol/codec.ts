@@ -117,20 +117,27 @@ export class Decoder {
   #step(): void {
     switch (this.#phase) {
       case Phase.start:
-        return this.#readStart();
+        this.#readStart();
+        break;
       case Phase.headers:
-        return this.#readHeaders();
+        this.#readHeaders();
+        break;
       case Phase.body:
-        return this.#readBody();
+        this.#readBody();
+        break;
       case Phase.chunked:
-        return this.#readChunked();
+        this.#readChunked();
+        break;
     }
   }
 
   #readStart(): void {
     const lines = this.#lines;
     const known = this.#knownHead;
-    if (known !== null && lines.lookingAt(known.text)) return this.#repeat(known);
+    if (known !== null && lines.lookingAt(known.text)) {
+      this.#repeat(known);
+      return;
+    }
     if (!lines.pending && lines.chunk[lines.position] === TLS_HANDSHAKE) {
       throw new FramingError(400, 'TLS on a plain port: connect without TLS');
     }
@@ -155,7 +162,10 @@ export class Decoder {
     const lines = this.#lines;
     while (lines.position < lines.chunk.length && lines.read(this.#headerBytesLeft)) {
       const { start, end } = lines;
-      if (start === end) return this.#finishHead();
+      if (start === end) {
+        this.#finishHead();
+        return;
+      }
       addHeader(this.#headers, this.#headerOf(lines.text.slice(start, end)));
       if (++this.#headerCount > this.#limits.headersMax) {
         throw new FramingError(431, `More than headersMax (${this.#limits.headersMax}) headers`);
@@ -167,7 +177,7 @@ export class Decoder {
   /** Most heads of a connection differ in one or two lines: the others are not parsed again. */
   #headerOf(line: string): Header {
     const known = this.#knownHeaders[this.#headerCount];
-    if (known !== undefined && known.line === line) return known;
+    if (known?.line === line) return known;
     const header = parseHeaderLine(line);
     if (this.#headerCount < KNOWN_LINES_MAX && line.length <= KNOWN_LINE_CHARS_MAX) {
       this.#knownHeaders[this.#headerCount] = header;
@@ -203,9 +213,10 @@ export class Decoder {
       this.#chunked = new ChunkedReader(this.#lines, this.#limits);
       this.#phase = Phase.chunked;
     } else if (chunk.length - position >= contentLength) {
-      this.#lines.position = position + contentLength;
-      if (contentLength === 0) return this.#emit(message, NO_BYTES);
-      return this.#emit(message, chunk.subarray(position, position + contentLength));
+      const end = position + contentLength;
+      this.#lines.position = end;
+      this.#emit(message, contentLength === 0 ? NO_BYTES : chunk.subarray(position, end));
+      return;
     } else {
       this.#body = new BodyCollector(contentLength);
       this.#bytesLeft = contentLength;

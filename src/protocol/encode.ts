@@ -1,0 +1,94 @@
+/**
+ * Messages to bytes: what a client sends, and the pieces a server's replies are made of. Nothing
+ * that would end a line passes from a value into a head: it is refused, because a changed value
+ * would be a wrong one.
+ */
+import { Buffer } from 'node:buffer';
+import { BadRequestError } from '../errors.js';
+import type { Message } from './message.js';
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
+
+/** Every status that zbus sends, and what services answer with. */
+const STATUS_TEXT = new Map([
+  [100, 'Continue'],
+  [101, 'Switching Protocols'],
+  [200, 'OK'],
+  [201, 'Created'],
+  [202, 'Accepted'],
+  [204, 'No Content'],
+  [206, 'Partial Content'],
+  [301, 'Moved Permanently'],
+  [302, 'Found'],
+  [303, 'See Other'],
+  [304, 'Not Modified'],
+  [400, 'Bad Request'],
+  [401, 'Unauthorized'],
+  [403, 'Forbidden'],
+  [404, 'Not Found'],
+  [405, 'Method Not Allowed'],
+  [406, 'Not Acceptable'],
+  [408, 'Request Timeout'],
+  [409, 'Conflict'],
+  [410, 'Gone'],
+  [413, 'Content Too Large'],
+  [415, 'Unsupported Media Type'],
+  [417, 'Expectation Failed'],
+  [421, 'Misdirected Request'],
+  [422, 'Unprocessable Content'],
+  [426, 'Upgrade Required'],
+  [429, 'Too Many Requests'],
+  [431, 'Request Header Fields Too Large'],
+  [500, 'Internal Server Error'],
+  [501, 'Not Implemented'],
+  [502, 'Bad Gateway'],
+  [503, 'Service Unavailable'],
+  [504, 'Gateway Timeout'],
+  [505, 'HTTP Version Not Supported'],
+  [507, 'Insufficient Storage'],
+]);
+
+/** The reason phrase of a status; 'Unknown' for one that is not in the table. */
+export function statusText(status: number): string {
+  return STATUS_TEXT.get(status) ?? 'Unknown';
+}
+
+/** A request as bytes. Throws BadRequestError when a part of it cannot be a part of a head. */
+export function encodeRequest(message: Message): Buffer {
+  const { method, url, httpMinor } = message;
+  if (!TOKEN.test(method)) throw new BadRequestError('Bad method: must be a token');
+  if (!TARGET.test(url)) {
+    throw new BadRequestError('Bad URL: must be latin1 without spaces and control characters');
+  }
+  return encode(`${method} ${url} HTTP/1.${httpMinor}`, message);
+}
+
+/** A reply as bytes. Throws BadRequestError when a part of it cannot be a part of a head. */
+export function encodeReply(message: Message): Buffer {
+  const { status, httpMinor } = message;
+  return encode(`HTTP/1.${httpMinor} ${status} ${statusText(status)}`, message);
+}
+
+function encode(startLine: string, message: Message): Buffer {
+  const { headers, body } = message;
+  let head = `${startLine}\r\n`;
+  for (const [name, value] of headers) {
+    if (name !== 'content-length' && name !== 'transfer-encoding') head += headerLine(name, value);
+  }
+  head += `content-length: ${body.length}\r\n\r\n`;
+  const bytes = Buffer.allocUnsafe(head.length + body.length);
+  bytes.write(head, 'latin1');
+  body.copy(bytes, head.length);
+  return bytes;
+}
+
+/** `name: value` and the end of the line. Throws BadRequestError. */
+export function headerLine(name: string, value: string): string {
+  if (!TOKEN.test(name)) throw new BadRequestError('Bad header name: must be a token');
+  if (!VALUE.test(value)) {
+    throw new BadRequestError(`Bad header ${name}: must be latin1 without control characters`);
+  }
+  return `${name}: ${value}\r\n`;
+}

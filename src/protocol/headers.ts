@@ -1,0 +1,90 @@
+/**
+ * Names of the headers that mean something to zbus (docs/protocol.md), lower-case as they travel,
+ * and which headers of a producer reach the consumer.
+ */
+
+export const Header = {
+  ack: 'ack',
+  ackLevel: 'ack_level',
+  body: 'body',
+  cmd: 'cmd',
+  consumeGroup: 'consume_group',
+  contentLength: 'content-length',
+  contentType: 'content-type',
+  delay: 'delay',
+  groupAckTimeout: 'group_ack_timeout',
+  groupAckWindow: 'group_ack_window',
+  groupFilter: 'group_filter',
+  groupMask: 'group_mask',
+  groupNameAuto: 'group_name_auto',
+  groupStartCopy: 'group_start_copy',
+  groupStartMsgid: 'group_start_msgid',
+  groupStartOffset: 'group_start_offset',
+  groupStartTime: 'group_start_time',
+  host: 'host',
+  id: 'id',
+  module: 'module',
+  offset: 'offset',
+  offsets: 'offsets',
+  originId: 'origin_id',
+  originMethod: 'origin_method',
+  originStatus: 'origin_status',
+  originUrl: 'origin_url',
+  prefetch: 'prefetch',
+  recver: 'recver',
+  retry: 'retry',
+  sender: 'sender',
+  server: 'server',
+  tag: 'tag',
+  timeout: 'timeout',
+  timestamp: 'timestamp',
+  token: 'token',
+  topic: 'topic',
+  topicMask: 'topic_mask',
+  wait: 'wait',
+} as const;
+
+/**
+ * Headers of a producer that no consumer gets: those the broker writes itself, those that only
+ * address the broker, secrets, and those that speak of one connection (RFC 9110, 7.6.1).
+ */
+const KEPT_BACK: ReadonlySet<string> = new Set([
+  Header.consumeGroup,
+  Header.contentLength,
+  Header.host,
+  Header.id,
+  Header.offset,
+  Header.originId,
+  Header.originMethod,
+  Header.originStatus,
+  Header.originUrl,
+  Header.retry,
+  Header.sender,
+  Header.tag,
+  Header.timestamp,
+  Header.topic,
+
+  Header.ack,
+  Header.ackLevel,
+  Header.cmd,
+  Header.recver,
+
+  Header.token,
+  'authorization',
+  'cookie',
+  'proxy-authorization',
+
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** True when the producer's header `name` is handed to consumers. */
+export function isPassedOn(name: string): boolean {
+  return !KEPT_BACK.has(name);
+}
