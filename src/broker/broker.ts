@@ -5,7 +5,8 @@
 import { Buffer } from 'node:buffer';
 import { ClosedError, StorageFailedError, ZbusError } from '../errors.js';
 import { parseCommand } from '../protocol/url.js';
-import { latin1Of } from '../protocol/names.js';
+import { Header } from '../protocol/headers.js';
+import { checkId, latin1Of } from '../protocol/names.js';
 import type { QueueStore } from '../queue/queue.js';
 import type { Turn } from '../turn.js';
 import { BatchBudget } from './batch-budget.js';
@@ -97,6 +98,8 @@ export class Broker implements CommandContext {
   #run(exchange: Exchange): void {
     let call: Call | null = null;
     try {
+      const id = exchange.request.headers.get(Header.id);
+      if (id !== undefined) checkId(id);
       call = new Call(exchange, parseCommand(exchange.request));
       const running = this.#dispatch(call);
       if (running !== undefined) void this.#hold(exchange.session, call, running);

@@ -6,7 +6,13 @@ import { BadRequestError, type ZbusError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import { checkFilter } from '../protocol/filter.js';
 import { parseMask } from '../protocol/masks.js';
-import { checkGroupName, checkTag, checkTopicName, decodeValue, latin1Of } from '../protocol/names.js';
+import {
+  checkGroupName,
+  checkTag,
+  checkTopicName,
+  decodeValue,
+  latin1Of,
+} from '../protocol/names.js';
 import type { Command } from '../protocol/url.js';
 import type { Exchange } from './exchange.js';
 
@@ -71,7 +77,9 @@ export class Call {
     if (value === undefined) return undefined;
     const number = /^[0-9]{1,16}$/.test(value) ? Number(value) : NaN;
     if (!Number.isSafeInteger(number)) {
-      throw new BadRequestError(`Bad ${name} "${value}": must be a whole number from 0 to 2^53 - 1`);
+      throw new BadRequestError(
+        `Bad ${name} "${value}": must be a whole number from 0 to 2^53 - 1`,
+      );
     }
     return number;
   }

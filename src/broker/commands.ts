@@ -94,9 +94,7 @@ function query(broker: CommandContext, call: Call): void {
   const topic = broker.topics.get(call.topic);
   const { group } = call;
   call.json(
-    group === undefined
-      ? topicInfo(topic, broker.identity)
-      : groupInfo(topic, topic.group(group)),
+    group === undefined ? topicInfo(topic, broker.identity) : groupInfo(topic, topic.group(group)),
   );
 }
 

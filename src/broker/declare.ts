@@ -58,13 +58,18 @@ interface WantedGroup {
 function wantedTopic(call: Call): WantedTopic {
   const mask = call.mask(Header.topicMask);
   const ackLevel = askedLevel(call);
-  if (mask !== undefined && hasMask(mask, Mask.ackRequired)) throw unsupportedAcks(Header.topicMask);
-  return { ...(mask === undefined ? {} : { mask }), ...(ackLevel === undefined ? {} : { ackLevel }) };
+  if (mask !== undefined && hasMask(mask, Mask.ackRequired))
+    throw unsupportedAcks(Header.topicMask);
+  return {
+    ...(mask === undefined ? {} : { mask }),
+    ...(ackLevel === undefined ? {} : { ackLevel }),
+  };
 }
 
 function wantedGroup(call: Call): WantedGroup {
   const mask = call.mask(Header.groupMask);
-  if (mask !== undefined && hasMask(mask, Mask.ackRequired)) throw unsupportedAcks(Header.groupMask);
+  if (mask !== undefined && hasMask(mask, Mask.ackRequired))
+    throw unsupportedAcks(Header.groupMask);
   const { group } = call;
   const copy = call.get(Header.groupStartCopy);
   return {

@@ -41,7 +41,7 @@ export function askedLevel(call: Call): AskedLevel | undefined {
 function storedHead(call: Call, topic: Topic, tag: string, host: string): string {
   const { request, session, id } = call.exchange;
   let head =
-    `origin_id: ${id}\r\norigin_url: ${request.url}\r\norigin_method: ${request.method}\r\n` +
+    `origin_id: ${id}\r\norigin_url: ${call.command.url}\r\norigin_method: ${request.method}\r\n` +
     `topic: ${topic.nameLatin1}\r\nsender: ${session.id}\r\nhost: ${host}\r\n`;
   if (tag !== '') head += `tag: ${tag}\r\n`;
   for (const [name, value] of call.command.headers) {

@@ -125,10 +125,7 @@ export class TopicTable {
       ...this.#options,
       exclusively: (name, change) => this.exclusively(name, change),
       saveDefinition: (changed) =>
-        this.#options.store.writeDefinition(
-          changed.topicName,
-          JSON.stringify(changed, null, 2),
-        ),
+        this.#options.store.writeDefinition(changed.topicName, JSON.stringify(changed, null, 2)),
     });
     this.#topics.set(nameKey(definition.topicName), topic);
     return topic;

@@ -302,9 +302,7 @@ class DiskCursor implements Cursor {
 }
 
 /** A native call that completes by callback, as a promise. */
-export function settle(
-  call: (done: (error: NativeError | null) => void) => void,
-): Promise<void> {
+export function settle(call: (done: (error: NativeError | null) => void) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     call((error) => {
       if (error !== null) reject(storageError(error));

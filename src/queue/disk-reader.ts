@@ -131,7 +131,8 @@ export class DiskReader implements QueueReader {
       return;
     }
     this.#position = table[NEXT_OFFSET] ?? this.#position;
-    this.#readBytes = this.#position < end ? Math.min(buffer.length * 2, maxBytes) : FIRST_READ_BYTES;
+    this.#readBytes =
+      this.#position < end ? Math.min(buffer.length * 2, maxBytes) : FIRST_READ_BYTES;
     done(null, new TableBatch(buffer, table, count, this.#position));
   }
 }

@@ -3,7 +3,7 @@
  * MemoryQueue. Holds the lock on the folder until closed.
  */
 import { StorageFailedError } from '../errors.js';
-import { folderName, nameKey, nameOfFolder } from '../protocol/names.js';
+import { folderName, isFolderName, nameKey, nameOfFolder } from '../protocol/names.js';
 import type { Turn } from '../turn.js';
 import { DiskQueue, settle } from './disk-queue.js';
 import { MemoryQueue } from './memory-queue.js';
@@ -53,7 +53,7 @@ export class DiskStore implements QueueStore {
   }
 
   names(): string[] {
-    return this.#addon.engine_list(this.#engine).map(nameOfFolder);
+    return this.#addon.engine_list(this.#engine).filter(isFolderName).map(nameOfFolder);
   }
 
   readDefinition(name: string): string | null {

@@ -187,9 +187,7 @@ export class MemoryQueue implements Queue, TurnTask {
 
   /** For MemoryReader; undefined when it is deleted or not there yet. */
   recordAt(offset: number): MemoryRecord | undefined {
-    return offset < this.#firstOffset
-      ? undefined
-      : this.#records[offset - this.#firstOffset];
+    return offset < this.#firstOffset ? undefined : this.#records[offset - this.#firstOffset];
   }
 
   #drop(end: number): void {
