@@ -1,6 +1,7 @@
 /**
- * Lint rules: type-aware and strict everywhere, loosened only where a rule fights a byte-pushing code
- * base without catching a fault. Layout is prettier's; sizes and import directions are test/tidy's.
+ * Lint rules: type-aware and strict everywhere, loosened only where a rule fights a byte-pushing
+ * code base without catching a fault. Layout is prettier's; sizes and import directions are
+ * test/tidy's.
  */
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';

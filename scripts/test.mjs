@@ -1,7 +1,7 @@
 /**
- * `npm test`: builds, then runs every test stage, or those named (`npm test -- unit native`). Prints
- * each stage with its time, what was left out and how to get it, and last one line with the totals
- * of mocha and doctest. ZBUS_REQUIRE_ALL=1 turns what is left out into a failure.
+ * `npm test`: builds, then runs every test stage, or those named (`npm test -- unit native`).
+ * Prints each stage with its time, what was left out and how to get it, and last one line with the
+ * totals of mocha and doctest. ZBUS_REQUIRE_ALL=1 turns what is left out into a failure.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

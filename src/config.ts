@@ -1,7 +1,8 @@
 /**
- * The options of the server: THE list of their names, defaults, ranges and meanings. The cli makes its
- * flags and its help from it, config-sources.ts reads flags, environment and file against it, tests
- * hold docs/operations.md to it. An option's unit ends its name; sizes and times are whole numbers.
+ * The options of the server: THE list of their names, defaults, ranges and meanings. The cli makes
+ * its flags and its help from it, config-sources.ts reads flags, environment and file against it,
+ * tests hold docs/operations.md to it. An option's unit ends its name; sizes and times are whole
+ * numbers.
  */
 import { z } from 'zod';
 

@@ -1,6 +1,7 @@
 /**
- * Every way a request can fail, one class a cause, each with a stable code and the status it becomes on
- * the wire. Thrown by protocol, queue and broker; turned into a reply once, by the broker.
+ * Every way a request can fail, one class a cause, each with a stable code and the status it
+ * becomes on the wire. Thrown by protocol, queue and broker; turned into a reply once, by the
+ * broker.
  */
 
 export abstract class ZbusError extends Error {
@@ -38,19 +39,27 @@ export class NotFoundError extends ZbusError {
   readonly status = 404;
 }
 
-/** The request is well formed but not allowed now, such as a second consumer of an exclusive group. */
+/**
+ * The request is well formed but not allowed now, such as a second consumer of an exclusive group.
+ */
 export class ForbiddenError extends ZbusError {
   readonly code = 'ZBUS_FORBIDDEN';
   readonly status = 403;
 }
 
-/** No room: the disk is full or below `minFreeBytes`, or a memory topic reached its cap. Nothing was stored. */
+/**
+ * No room: the disk is full or below `minFreeBytes`, or a memory topic reached its cap. Nothing was
+ * stored.
+ */
 export class StorageFullError extends ZbusError {
   readonly code = 'ZBUS_STORAGE_FULL';
   readonly status = 507;
 }
 
-/** The disk failed: the topic is read-only until the broker restarts. Nothing is known of what waited. */
+/**
+ * The disk failed: the topic is read-only until the broker restarts. Nothing is known of what
+ * waited.
+ */
 export class StorageFailedError extends ZbusError {
   readonly code = 'ZBUS_STORAGE_FAILED';
   readonly status = 500;

@@ -1,7 +1,8 @@
 /**
- * The log: one JSON line an event, to stderr or to `<logDir>/zbus.log`. Made by the cli and by programs
- * that embed a server; everyone else is handed a Log. Whoever logs passes names, addresses and
- * counts, never tokens, headers as a whole, or bodies; what is named `token` all the same is masked.
+ * The log: one JSON line an event, to stderr or to `<logDir>/zbus.log`. Made by the cli and by
+ * programs that embed a server; everyone else is handed a Log. Whoever logs passes names, addresses
+ * and counts, never tokens, headers as a whole, or bodies; what is named `token` all the same is
+ * masked.
  */
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';

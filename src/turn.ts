@@ -1,12 +1,14 @@
 /**
- * The turn: everything that arrives in one pass of the event loop is one batch. Whoever has work to do once
- * at the end of the pass (a queue to write, a group to deliver, a connection to send) schedules itself here
- * and is run once, in the order of the phases. Used by queue, broker and server; owns no I/O itself.
+ * The turn: everything that arrives in one pass of the event loop is one batch. Whoever has work to
+ * do once at the end of the pass (a queue to write, a group to deliver, a connection to send)
+ * schedules itself here and is run once, in the order of the phases. Used by queue, broker and
+ * server; owns no I/O itself.
  */
 
 /**
- * Phases of the end of a turn, run in this order; a later phase may schedule an earlier one again. Queues write,
- * groups deliver, connections send, groups settle (store positions of what was sent: never before).
+ * Phases of the end of a turn, run in this order; a later phase may schedule an earlier one again.
+ * Queues write, groups deliver, connections send, groups settle (store positions of what was sent:
+ * never before).
  */
 export const Phase = { write: 0, deliver: 1, send: 2, settle: 3 } as const;
 const PHASES = [Phase.write, Phase.deliver, Phase.send, Phase.settle] as const;
@@ -19,7 +21,10 @@ export interface TurnTask {
   endTurn(): void;
 }
 
-/** Rounds over the phases in one turn, so that a task that keeps scheduling itself cannot hold the loop. */
+/**
+ * Rounds over the phases in one turn, so that a task that keeps scheduling itself cannot hold the
+ * loop.
+ */
 const ROUNDS_MAX = 8;
 
 export class Turn {
@@ -38,7 +43,10 @@ export class Turn {
     this.#arm();
   }
 
-  /** Runs what is scheduled now; called by the event loop, and by tests and `close` that cannot wait. */
+  /**
+   * Runs what is scheduled now; called by the event loop, and by tests and `close` that cannot
+   * wait.
+   */
   end(): void {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       let ran = false;

@@ -1,5 +1,6 @@
 /**
- * The package's version, from package.json, which lies beside both src and dist. Read once at start.
+ * The package's version, from package.json, which lies beside both src and dist. Read once at
+ * start.
  */
 import { readFileSync } from 'node:fs';
 

@@ -12,7 +12,9 @@ import { version } from '../version.js';
 /** The broker cannot start for a reason outside of it; the message is one line with the remedy. */
 export class StartError extends Error {}
 
-/** A server that takes longer to close is left as after a crash, which loses nothing acknowledged. */
+/**
+ * A server that takes longer to close is left as after a crash, which loses nothing acknowledged.
+ */
 const CLOSE_TIME_MAX_MS = 4500;
 
 type StopSignal = 'SIGTERM' | 'SIGINT';
