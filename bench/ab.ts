@@ -1,0 +1,179 @@
+/**
+ * npm run bench:ab: produce and consume through ApacheBench, against what nginx and a bare Node socket
+ * answer with replies of the same size in the same run. All contenders are up for the whole run and
+ * take turns, round after round; medians and the median of each round's ratio to nginx are printed.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type AbFigures, runAb } from './ab-run.js';
+import {
+  type Contender,
+  replyLength,
+  startBareServer,
+  startBroker,
+  startNginx,
+} from './contenders.js';
+import { median, printTable, thousands } from './figures.js';
+import { fill } from './fill.js';
+import { printMachine } from './machine.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '100000' },
+    rounds: { type: 'string', default: '5' },
+    body: { type: 'string', default: '100' },
+    dir: { type: 'string', default: tmpdir() },
+    'cpu-prof': { type: 'string' },
+  },
+});
+const requests = Number(flags.requests);
+const rounds = Number(flags.rounds);
+const bodyBytes = Number(flags.body);
+const WARM_UP_SHARE = 0.2;
+
+interface Case {
+  readonly name: string;
+  readonly url: string;
+  readonly concurrency: number;
+  readonly post: boolean;
+  /** Least ratio to nginx that the broker is held to; null for the others. */
+  readonly target: number | null;
+  /** Name of the case that is 1.00. */
+  readonly against: string;
+}
+
+const stops: (() => Promise<void>)[] = [];
+
+async function up(contender: Promise<Contender>): Promise<number> {
+  const { port, stop } = await contender;
+  stops.push(stop);
+  return port;
+}
+
+function requireProgram(name: string, debianPackage: string): void {
+  if (spawnSync(name, ['-v']).error === undefined) return;
+  console.error(`bench:ab needs ${name}. Debian: apt-get install ${debianPackage}`);
+  process.exit(1);
+}
+
+async function post(port: number, url: string): Promise<void> {
+  await replyLength(port, `POST ${url} HTTP/1.0\r\nContent-Length: 0\r\n`);
+}
+
+/** Starts everybody, with topics declared and the one to consume filled. */
+async function cases(dir: string, body: Buffer): Promise<Case[]> {
+  const profileDir = flags['cpu-prof'];
+  const nodeFlags = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
+  const broker = (name: string, ackLevel: 'disk' | 'page'): Promise<number> =>
+    up(startBroker({ dir: join(dir, name), ackLevel, nodeFlags }));
+  const page = await broker('page', 'page');
+  const disk = await broker('disk', 'disk');
+  const consumed = await broker('consumed', 'page');
+  for (const port of [page, disk, consumed]) await post(port, '/declare/T/g');
+  const count = Math.ceil(requests * (rounds + WARM_UP_SHARE)) + 1;
+  await fill(consumed, 'T', count, body);
+
+  const produceBytes = await replyLength(page, `POST /produce/T HTTP/1.0\r\nContent-Length: 0\r\n`);
+  const consumeBytes = await replyLength(consumed, 'GET /consume/T/g HTTP/1.0\r\n');
+  const nginx = async (name: string, replyBytes: number): Promise<number> => {
+    const scratch = join(dir, name);
+    mkdirSync(scratch);
+    return up(startNginx(scratch, replyBytes));
+  };
+  const nginxProduce = await nginx('nginx-produce', produceBytes);
+  const nginxConsume = await nginx('nginx-consume', consumeBytes);
+  const bareProduce = await up(startBareServer(produceBytes));
+  const bareConsume = await up(startBareServer(consumeBytes));
+  console.log(`replies   produce ${produceBytes} B, consume ${consumeBytes} B\n`);
+
+  const of = (
+    name: string,
+    port: number,
+    path: string,
+    concurrency: number,
+    against: string,
+    target: number | null,
+  ): Case => ({
+    name,
+    url: `http://127.0.0.1:${port}${path}`,
+    concurrency,
+    post: path.startsWith('/produce'),
+    target,
+    against,
+  });
+  const produce = '/produce/T';
+  const consume = '/consume/T/g';
+  return [
+    of('produce -c 32   nginx', nginxProduce, produce, 32, 'produce -c 32   nginx', null),
+    of('produce -c 32   bare Node socket', bareProduce, produce, 32, 'produce -c 32   nginx', null),
+    of('produce -c 32   broker, page', page, produce, 32, 'produce -c 32   nginx', 0.7),
+    of('produce -c 32   broker, disk', disk, produce, 32, 'produce -c 32   nginx', 0.4),
+    of('produce -c 256  nginx', nginxProduce, produce, 256, 'produce -c 256  nginx', null),
+    of('produce -c 256  broker, disk', disk, produce, 256, 'produce -c 256  nginx', 0.6),
+    of('consume -c 32   nginx', nginxConsume, consume, 32, 'consume -c 32   nginx', null),
+    of('consume -c 32   bare Node socket', bareConsume, consume, 32, 'consume -c 32   nginx', null),
+    of('consume -c 32   broker', consumed, consume, 32, 'consume -c 32   nginx', 0.75),
+  ];
+}
+
+/** Every case once, in turn. */
+async function runRound(all: readonly Case[], count: number, dir: string): Promise<AbFigures[]> {
+  const bodyFile = join(dir, 'body');
+  const figures: AbFigures[] = [];
+  for (const { url, concurrency, post: posts } of all) {
+    const request = { url, concurrency, requests: count, bodyFile: posts ? bodyFile : null };
+    figures.push(await runAb(request, dir));
+  }
+  return figures;
+}
+
+function print(all: readonly Case[], results: readonly AbFigures[][]): void {
+  const column = (index: number, of: (figures: AbFigures) => number): number[] =>
+    results.map((round) => of(round[index] ?? { perSecond: NaN, p50Ms: NaN, p99Ms: NaN }));
+  const rates = all.map((_, index) => column(index, ({ perSecond }) => perSecond));
+  const rows = all.map(({ name, against, target }, index) => {
+    const reference = rates[all.findIndex((one) => one.name === against)] ?? [];
+    const ratios = (rates[index] ?? []).map((rate, round) => rate / (reference[round] ?? NaN));
+    return [
+      name,
+      thousands(median(rates[index] ?? [])),
+      median(column(index, ({ p50Ms }) => p50Ms)).toFixed(2),
+      median(column(index, ({ p99Ms }) => p99Ms)).toFixed(2),
+      median(ratios).toFixed(2),
+      `${Math.min(...ratios).toFixed(2)} .. ${Math.max(...ratios).toFixed(2)}`,
+      target === null ? '' : `>= ${target.toFixed(2)}`,
+    ];
+  });
+  const heading = ['', 'requests/s', 'p50 ms', 'p99 ms', 'of nginx', 'over rounds', 'target'];
+  printTable([heading, ...rows]);
+}
+
+async function main(): Promise<void> {
+  requireProgram('ab', 'apache2-utils');
+  requireProgram('nginx', 'nginx-light');
+  const dir = mkdtempSync(join(flags.dir, 'zbus-bench-'));
+  try {
+    printMachine(dir, [
+      { name: 'requests', value: requests },
+      { name: 'rounds', value: rounds },
+      { name: 'body', value: `${bodyBytes} B` },
+      { name: 'block', value: '64 MiB (default)' },
+      { name: 'flags', value: 'ab -k' },
+    ]);
+    const body = Buffer.alloc(bodyBytes, 'x');
+    writeFileSync(join(dir, 'body'), body);
+    const all = await cases(dir, body);
+    await runRound(all, Math.floor(requests * WARM_UP_SHARE), dir);
+    const results: AbFigures[][] = [];
+    for (let round = 0; round < rounds; round++) results.push(await runRound(all, requests, dir));
+    print(all, results);
+  } finally {
+    for (const stop of stops) await stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+await main();

@@ -1,0 +1,158 @@
+/**
+ * What answers in a benchmark: nginx, a bare Node socket, the broker; each a process of its own, started
+ * on a free port and stopped by its pid. Used by ab.ts and queue.ts.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface Contender {
+  readonly port: number;
+  readonly pid: number;
+  /** Ends it in good order. */
+  readonly stop: () => Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+const BROKER = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const BARE = fileURLToPath(new URL('bare-server.ts', import.meta.url));
+
+export interface BrokerOptions {
+  readonly dir: string;
+  readonly ackLevel: 'disk' | 'page';
+  /** Flags for node itself, such as --cpu-prof. */
+  readonly nodeFlags?: readonly string[];
+}
+
+/** The broker as `npm run build` has built it, with its defaults but for the options. */
+export function startBroker({ dir, ackLevel, nodeFlags = [] }: BrokerOptions): Promise<Contender> {
+  const env = {
+    ...process.env,
+    ZBUS_SERVER_ADDRESS: '127.0.0.1:0',
+    ZBUS_MQ_DIR: dir,
+    ZBUS_ACK_LEVEL: ackLevel,
+  };
+  return started(spawn(process.execPath, [...nodeFlags, BROKER], { env }), 'SIGTERM');
+}
+
+/** A Node socket server that answers `replyBytes` bytes to whatever ends a request. */
+export function startBareServer(replyBytes: number): Promise<Contender> {
+  return started(spawn(process.execPath, ['--import=tsx', BARE, `${replyBytes}`]), 'SIGTERM');
+}
+
+/** One nginx worker that answers `replyBytes` bytes, head included, to every request. */
+export async function startNginx(dir: string, replyBytes: number): Promise<Contender> {
+  const port = await freePort();
+  let bodyBytes = replyBytes;
+  for (;;) {
+    const nginx = await nginxWithBody(dir, port, bodyBytes);
+    const bytes = await replyLength(port);
+    if (bytes === replyBytes || bodyBytes === 0) return nginx;
+    await nginx.stop();
+    bodyBytes = Math.max(0, bodyBytes + replyBytes - bytes);
+  }
+}
+
+async function nginxWithBody(dir: string, port: number, bodyBytes: number): Promise<Contender> {
+  const config = join(dir, 'nginx.conf');
+  writeFileSync(config, nginxConfig(dir, port, bodyBytes));
+  const child = spawn('nginx', ['-c', config, '-e', join(dir, 'nginx-error.log')]);
+  running.add(child);
+  const exited = once(child, 'exit').then(() => running.delete(child));
+  await untilAnswered(port, child);
+  return {
+    port,
+    pid: child.pid ?? -1,
+    stop: async () => {
+      child.kill('SIGQUIT');
+      await exited;
+    },
+  };
+}
+
+function nginxConfig(dir: string, port: number, bodyBytes: number): string {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  const paths = temporary.map((name) => `${name}_temp_path ${join(dir, name)};`).join(' ');
+  return (
+    `daemon off; worker_processes 1; pid ${join(dir, 'nginx.pid')};\n` +
+    'events { worker_connections 4096; }\n' +
+    `http { access_log off; server_tokens off; default_type ""; ${paths}\n` +
+    'keepalive_requests 100000000; keepalive_timeout 3600s;\n' +
+    `server { listen 127.0.0.1:${port} backlog=1024;\n` +
+    `location / { return 200 "${'x'.repeat(bodyBytes)}"; } } }\n`
+  );
+}
+
+/** Length of a whole reply, as ab asks for it. */
+export async function replyLength(port: number, request = 'GET / HTTP/1.0\r\n'): Promise<number> {
+  const socket = connect({ host: '127.0.0.1', port });
+  await once(socket, 'connect');
+  socket.write(`${request}Connection: Keep-Alive\r\n\r\n`);
+  const received: Buffer[] = [];
+  for await (const chunk of socket) {
+    received.push(chunk as Buffer);
+    const text = Buffer.concat(received).toString('latin1');
+    const headEnd = text.indexOf('\r\n\r\n') + 4;
+    const length = Number(/\r\ncontent-length: (\d+)/iu.exec(text)?.[1] ?? NaN);
+    if (headEnd >= 4 && text.length >= headEnd + length) break;
+  }
+  return Buffer.concat(received).length;
+}
+
+async function untilAnswered(port: number, child: ChildProcess): Promise<void> {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
+    const bytes = await replyLength(port).catch(() => 0);
+    if (bytes > 0) return;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new TypeError('not a TCP port');
+  return address.port;
+}
+
+/** Resolves once the child has said on stdout where it listens. */
+async function started(child: ChildProcess, signal: NodeJS.Signals): Promise<Contender> {
+  running.add(child);
+  const exited = once(child, 'exit').then(() => running.delete(child));
+  const port = await new Promise<number>((resolve, reject) => {
+    let output = '';
+    const onData = (chunk: Buffer): void => {
+      output += chunk.toString();
+      const found = /listening on \S+:(\d+)/u.exec(output)?.[1];
+      if (found !== undefined) resolve(Number(found));
+    };
+    child.stdout?.on('data', onData);
+    child.stderr?.on('data', onData);
+    void exited.then(() => {
+      reject(new Error(`ended before it listened:\n${output}`));
+    });
+  });
+  return {
+    port,
+    pid: child.pid ?? -1,
+    stop: async () => {
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
+
+/** Resident memory of a process, bytes. */
+export function residentBytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return Number(/^VmRSS:\s+(\d+) kB/mu.exec(status)?.[1] ?? NaN) * 1024;
+}

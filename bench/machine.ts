@@ -1,0 +1,64 @@
+/**
+ * What a figure was measured on: printed above every table, since a rate without its machine says
+ * nothing. Used by all benchmarks.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { resolve } from 'node:path';
+
+export const MIB = 1024 * 1024;
+
+export interface Setting {
+  readonly name: string;
+  readonly value: string | number;
+}
+
+/** `dir` is where the data goes. */
+export function printMachine(dir: string, settings: readonly Setting[]): void {
+  const [cpu] = cpus();
+  const memoryGiB = (totalmem() / 2 ** 30).toFixed(0);
+  console.log(
+    `machine   ${cpu?.model.trim() ?? 'unknown'}, ${cpus().length} cores, ${memoryGiB} GiB`,
+  );
+  console.log(
+    `system    ${process.platform} ${release()}, Node ${process.version}, ` +
+      `${fileSystemOf(dir)} at ${resolve(dir)}`,
+  );
+  console.log(`load      ${loadavg()[0]?.toFixed(2) ?? '?'} before the run (0 is quiet)`);
+  console.log(`commit    ${commit()}, ${new Date().toISOString().slice(0, 10)}`);
+  console.log(`settings  ${settings.map(({ name, value }) => `${name} ${value}`).join(', ')}\n`);
+}
+
+/** Type of the file system that holds `dir`: the mount with the longest matching path. */
+function fileSystemOf(dir: string): string {
+  let mounts: string;
+  try {
+    mounts = readFileSync('/proc/mounts', 'utf8');
+  } catch {
+    return 'unknown file system';
+  }
+  const path = `${resolve(dir)}/`;
+  let longest = '';
+  let type = 'unknown file system';
+  for (const line of mounts.split('\n')) {
+    const [, target = '', kind = ''] = line.split(' ');
+    const prefix = target.endsWith('/') ? target : `${target}/`;
+    if (target === '' || !path.startsWith(prefix) || prefix.length < longest.length) continue;
+    longest = prefix;
+    type = kind;
+  }
+  return type;
+}
+
+function commit(): string {
+  try {
+    const head = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+    const changed = execFileSync('git', ['status', '--porcelain', 'src', 'native'], {
+      encoding: 'utf8',
+    });
+    return changed === '' ? head : `${head} with changes`;
+  } catch {
+    return 'not in a clone';
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * A disk that is really full: produce says so, everything else goes on, and so does produce when there
+ * is room again, without a restart and without losing what was acknowledged.
+ */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { cleanUp, onCleanUp } from '../support/cleanup.js';
+import { Client } from '../support/client.js';
+import { BrokerProcess } from './broker-process.js';
+import { Payloads, runSeed } from './payload.js';
+import { type FileSystem, canMount, mountSmallDisk } from './small-disk.js';
+
+const DISK_BYTES = 64 * 1024 * 1024;
+const BALLAST_BODY = Buffer.alloc(64 * 1024, 'b');
+const BALLAST_COUNT = 160;
+const TIMEOUT_MS = 60_000;
+/** No reserve: the file system itself must say that it is full. */
+const ENV = { ZBUS_MIN_FREE_BYTES: '0', ZBUS_BLOCK_BYTES: String(1024 * 1024) };
+
+type Level = 'disk' | 'page';
+
+class FullDiskTrial {
+  readonly #dir: string;
+  readonly #level: Level;
+  readonly #payloads = new Payloads(runSeed());
+  /** By offset: the number of the message whose produce was answered 200. */
+  readonly #acked = new Map<number, number>();
+  #sent = 0;
+
+  constructor(kind: FileSystem, level: Level) {
+    this.#dir = join(mountSmallDisk(kind, DISK_BYTES), 'data');
+    this.#level = level;
+  }
+
+  async start(): Promise<BrokerProcess> {
+    const broker = new BrokerProcess({ dir: this.#dir, env: ENV });
+    onCleanUp(async () => {
+      await broker.end('SIGKILL');
+    });
+    await broker.listening();
+    return broker;
+  }
+
+  /** The topic under test, its group, and another topic whose removal makes room. */
+  async prepare(client: Client): Promise<void> {
+    await client.expect(200, 'declare', { topic: 'kept' });
+    await client.expect(200, 'declare', { topic: 'kept', consume_group: 'readers' });
+    await client.expect(200, 'declare', { topic: 'ballast' });
+    for (let i = 0; i < BALLAST_COUNT; i++) {
+      await client.expect(200, 'produce', { topic: 'ballast' }, BALLAST_BODY);
+    }
+  }
+
+  /** One produce; true when it was stored, false when the disk was full. */
+  async produce(client: Client): Promise<boolean> {
+    const n = this.#sent++;
+    const headers = { topic: 'kept', ack_level: this.#level, n };
+    const reply = await client.request('produce', headers, this.#payloads.body(0, n));
+    if (reply.status === 507) return false;
+    assert.equal(reply.status, 200, reply.body.toString());
+    this.#acked.set(Number(reply.headers.get('offset')), n);
+    return true;
+  }
+
+  async fill(client: Client): Promise<void> {
+    while (await this.produce(client));
+  }
+
+  /** Takes the group's next message and checks it. */
+  async consume(client: Client, expectedOffset: number): Promise<void> {
+    const reply = await client.expect(200, 'consume', { topic: 'kept', consume_group: 'readers' });
+    assert.equal(Number(reply.headers.get('offset')), expectedOffset);
+    this.#checkBytes(expectedOffset, reply.body);
+  }
+
+  async assertAllKept(client: Client): Promise<void> {
+    const { messageDepth } = await client.query<{ messageDepth: number }>('kept');
+    assert.equal(messageDepth, this.#acked.size, 'as many messages as were acknowledged');
+    for (const offset of this.#acked.keys()) {
+      const reply = await client.expect(200, 'consume', { topic: 'kept', offset });
+      this.#checkBytes(offset, reply.body);
+    }
+  }
+
+  #checkBytes(offset: number, body: Buffer): void {
+    const n = this.#acked.get(offset) ?? -1;
+    assert(this.#payloads.body(0, n).equals(body), `message ${n} at ${offset} has other bytes`);
+  }
+}
+
+describe('a full disk', function () {
+  this.timeout(TIMEOUT_MS);
+  before(function () {
+    if (canMount) return;
+    console.log('      left out: mounting a small disk needs root on Linux');
+    this.skip();
+  });
+  afterEach(cleanUp);
+
+  for (const kind of ['tmpfs', 'ext4'] as const) {
+    for (const level of ['page', 'disk'] as const) {
+      it(`answers 507, serves the rest and recovers by itself (${kind}, ${level})`, async () => {
+        const trial = new FullDiskTrial(kind, level);
+        let broker = await trial.start();
+        let client = await Client.connect(broker.port);
+        await trial.prepare(client);
+        await trial.fill(client);
+
+        // Full: what is there is served, positions move, questions are answered.
+        await trial.consume(client, 0);
+        await trial.consume(client, 1);
+        await trial.assertAllKept(client);
+
+        await client.expect(200, 'remove', { topic: 'ballast' });
+        assert(await trial.produce(client), 'produce goes on once there is room');
+        await trial.fill(client);
+
+        // A full disk is no reason not to start.
+        await broker.end('SIGKILL');
+        broker = await trial.start();
+        client = await Client.connect(broker.port);
+        await trial.assertAllKept(client);
+        await trial.consume(client, 2);
+        await client.close();
+        assert.equal((await broker.end('SIGTERM')).code, 0);
+      });
+    }
+  }
+});
