@@ -1,6 +1,7 @@
 /**
- * Bounds the memory that consume groups hold in read-ahead batches, however many groups there are: the group that
- * has read longest ago gives its batch up and reads again when it is asked. Shared by all groups of a broker.
+ * Bounds the memory that consume groups hold in read-ahead batches, however many groups there are:
+ * the group that has read longest ago gives its batch up and reads again when it is asked. Shared
+ * by all groups of a broker.
  */
 
 export interface BatchHolder {

@@ -1,6 +1,7 @@
 /**
- * The broker: takes the exchanges of all connections, finds the handler of each and answers what it throws. Keeps
- * the order in which the requests of one session take effect. Made by the server, closed by it.
+ * The broker: takes the exchanges of all connections, finds the handler of each and answers what it
+ * throws. Keeps the order in which the requests of one session take effect. Made by the server,
+ * closed by it.
  */
 import { Buffer } from 'node:buffer';
 import { ClosedError, StorageFailedError, ZbusError } from '../errors.js';

@@ -1,6 +1,7 @@
 /**
- * One request as a command sees it: parameters by name, values checked as they are read. Made by Broker for each
- * exchange; the only place where a header value becomes a number, a name, a mask or a flag.
+ * One request as a command sees it: parameters by name, values checked as they are read. Made by
+ * Broker for each exchange; the only place where a header value becomes a number, a name, a mask or
+ * a flag.
  */
 import { BadRequestError, type ZbusError } from '../errors.js';
 import { Header } from '../protocol/headers.js';

@@ -1,7 +1,8 @@
 /**
- * The one table from command to handler. A handler answers or silences its call, now or later, or throws a
- * ZbusError, which Broker answers. One that returns a promise holds back the later requests of its session until
- * the promise is settled, so that a produce behind a declare finds the topic.
+ * The one table from command to handler. A handler answers or silences its call, now or later, or
+ * throws a ZbusError, which Broker answers. One that returns a promise holds back the later
+ * requests of its session until the promise is settled, so that a produce behind a declare finds
+ * the topic.
  */
 import { CommandName } from '../protocol/commands.js';
 import type { Call } from './call.js';
@@ -63,7 +64,10 @@ function consumeFrom(broker: CommandContext, call: Call): void | Promise<void> {
   consume(call, topic);
 }
 
-/** Declares the topic and group that the call names, when the server may; throws NotFoundError otherwise. */
+/**
+ * Declares the topic and group that the call names, when the server may; throws NotFoundError
+ * otherwise.
+ */
 async function autoCreated(
   broker: CommandContext,
   call: Call,

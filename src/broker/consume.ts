@@ -1,5 +1,6 @@
 /**
- * The commands consume and unconsume: a place in a group's waiting line, or one message read by its offset.
+ * The commands consume and unconsume: a place in a group's waiting line, or one message read by its
+ * offset.
  */
 import { LimitError, NotFoundError } from '../errors.js';
 import { Header } from '../protocol/headers.js';

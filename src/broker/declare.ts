@@ -1,6 +1,6 @@
 /**
- * The command declare: makes or changes a topic or a consume group, and says where a group starts (docs/protocol.md,
- * Where a new group starts). Everything is checked before anything is changed.
+ * The command declare: makes or changes a topic or a consume group, and says where a group starts
+ * (docs/protocol.md, Where a new group starts). Everything is checked before anything is changed.
  */
 import { randomUUID } from 'node:crypto';
 import { BadRequestError } from '../errors.js';

@@ -1,6 +1,7 @@
 /**
- * What the broker needs of a connection: a session it belongs to and, for each request, the place where the
- * answer goes. Implemented by server/connection (TCP); later by WebSocket and in-process transports.
+ * What the broker needs of a connection: a session it belongs to and, for each request, the place
+ * where the answer goes. Implemented by server/connection (TCP); later by WebSocket and in-process
+ * transports.
  */
 import type { Buffer } from 'node:buffer';
 import type { Message } from '../protocol/message.js';
@@ -19,26 +20,32 @@ export interface Exchange {
   readonly request: Message;
   /** The request's id, or the one made for it. */
   readonly id: string;
-  /** False once it was answered or silenced, when the peer is gone, or no reply is wanted any more. */
+  /**
+   * False once it was answered or silenced, when the peer is gone, or no reply is wanted any more.
+   */
   readonly alive: boolean;
-  /** True while the peer's unsent bytes exceed the cap: deliver later (Session.onWritable tells when). */
+  /**
+   * True while the peer's unsent bytes exceed the cap: deliver later (Session.onWritable tells
+   * when).
+   */
   readonly congested: boolean;
 
   /**
-   * Answers, once; nothing happens when it is not alive. `headerLines` is `name: value\r\n`* in latin1, without
-   * id, connection and content-length, which the exchange writes. A string body is latin1; a Buffer body belongs
-   * to the exchange from here on.
+   * Answers, once; nothing happens when it is not alive. `headerLines` is `name: value\r\n`* in
+   * latin1, without id, connection and content-length, which the exchange writes. A string body is
+   * latin1; a Buffer body belongs to the exchange from here on.
    */
   answer(status: number, headerLines: string, body: string | Buffer): void;
   /**
-   * As answer, but the reply names an id only when the request did: replies to ping, to an unknown command and
-   * the home page, as the servers before this one send them.
+   * As answer, but the reply names an id only when the request did: replies to ping, to an unknown
+   * command and the home page, as the servers before this one send them.
    */
   answerPlain(status: number, headerLines: string, body: string | Buffer): void;
   /**
-   * Answers with a stored record: `headerLines`, then bytes[start .. end) as stored (header lines with
-   * content-length, blank line, body). When the exchange is not alive, `delivery.undelivered` is called before
-   * this returns; else one of the two later, `delivered` in phase send of the turn as a rule.
+   * Answers with a stored record: `headerLines`, then bytes[start .. end) as stored (header lines
+   * with content-length, blank line, body). When the exchange is not alive, `delivery.undelivered`
+   * is called before this returns; else one of the two later, `delivered` in phase send of the turn
+   * as a rule.
    */
   deliver(
     headerLines: string,
@@ -50,9 +57,9 @@ export interface Exchange {
   /** Ends the exchange without a reply. */
   silence(): void;
   /**
-   * Says that the answer may take for ever (a consume that waits): the exchange no longer counts as in flight,
-   * keeps the connection from being idle, and is dropped when the session ends. False: too many wait on this
-   * connection already, so refuse it with a LimitError.
+   * Says that the answer may take for ever (a consume that waits): the exchange no longer counts as
+   * in flight, keeps the connection from being idle, and is dropped when the session ends. False:
+   * too many wait on this connection already, so refuse it with a LimitError.
    */
   wait(): boolean;
 }

@@ -1,13 +1,15 @@
 /**
- * Where a consume group stands: what it reads next, what is on its way to consumers, what came back undelivered.
- * Used by ConsumeGroup; pure bookkeeping. `floor` is what may be stored: everything below it was handed to the
- * kernel or filtered out, so a restart repeats messages but skips none.
+ * Where a consume group stands: what it reads next, what is on its way to consumers, what came back
+ * undelivered. Used by ConsumeGroup; pure bookkeeping. `floor` is what may be stored: everything
+ * below it was handed to the kernel or filtered out, so a restart repeats messages but skips none.
  */
 
 export class GroupPositions {
   /** Next offset to read that was never handed out. */
   next: number;
-  /** Handed to connections, not yet to the kernel: new ones in ascending order, repeated ones apart. */
+  /**
+   * Handed to connections, not yet to the kernel: new ones in ascending order, repeated ones apart.
+   */
   readonly #outstanding = new Set<number>();
   readonly #repeated = new Set<number>();
   /** Came back undelivered, ascending: handed out again before anything new. */

@@ -1,7 +1,7 @@
 /**
- * A consume group: one independent position in a topic, a filter, and the consumers that share its messages. Made
- * by Topic; fed by the consume command; delivers once a turn. Its position is stored after its messages have been
- * handed to the kernel, so it may lag, never lead.
+ * A consume group: one independent position in a topic, a filter, and the consumers that share its
+ * messages. Made by Topic; fed by the consume command; delivers once a turn. Its position is stored
+ * after its messages have been handed to the kernel, so it may lag, never lead.
  */
 import { BadRequestError, ForbiddenError, NotFoundError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
@@ -92,8 +92,8 @@ export class ConsumeGroup implements TurnTask, BatchHolder {
   }
 
   /**
-   * Puts the exchange into the waiting line. Answers 204 after `timeoutMs`, when given. Throws ForbiddenError when
-   * the group is exclusive and another session consumes.
+   * Puts the exchange into the waiting line. Answers 204 after `timeoutMs`, when given. Throws
+   * ForbiddenError when the group is exclusive and another session consumes.
    */
   consume(exchange: Exchange, timeoutMs: number | null): void {
     this.#join(exchange.session);
@@ -107,7 +107,10 @@ export class ConsumeGroup implements TurnTask, BatchHolder {
     this.wake();
   }
 
-  /** The session leaves the waiting line and is no consumer any more; its waiting requests get no reply. */
+  /**
+   * The session leaves the waiting line and is no consumer any more; its waiting requests get no
+   * reply.
+   */
   unconsume(session: Session): void {
     for (const waiter of this.#line.remove(session)) waiter.exchange.silence();
     const leave = this.#consumers.get(session);
@@ -151,7 +154,10 @@ export class ConsumeGroup implements TurnTask, BatchHolder {
     this.#reader.seek(this.#positions.next);
   }
 
-  /** Ends the group: waiting consumers are told that it is gone, or (broker stopping) left to the connection. */
+  /**
+   * Ends the group: waiting consumers are told that it is gone, or (broker stopping) left to the
+   * connection.
+   */
   close(reason: 'removed' | 'stopping'): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,6 +1,6 @@
 /**
- * The JSON that query, declare, server and the pages show, in the shapes of the recorded servers. A damaged or
- * failed topic says so in fields that a healthy one does not have.
+ * The JSON that query, declare, server and the pages show, in the shapes of the recorded servers. A
+ * damaged or failed topic says so in fields that a healthy one does not have.
  */
 import type { ConsumeGroup } from './group.js';
 import type { Topic } from './topic.js';

@@ -1,6 +1,7 @@
 /**
- * The command produce: stores a message and says which offset it got and which ack level it reached. The stored
- * bytes are what consumers will be sent: see docs/protocol.md, A consumed message.
+ * The command produce: stores a message and says which offset it got and which ack level it
+ * reached. The stored bytes are what consumers will be sent: see docs/protocol.md, A consumed
+ * message.
  */
 import { BadRequestError } from '../errors.js';
 import { Header, isPassedOn } from '../protocol/headers.js';

@@ -1,7 +1,7 @@
 /**
- * One connected peer. Made by a connection, which tells it when the peer is gone (`end`) and when it reads again
- * (`writable`); groups and topics hang their clean-up here, and topics stop its reading while their queue is
- * behind. Owns no socket.
+ * One connected peer. Made by a connection, which tells it when the peer is gone (`end`) and when
+ * it reads again (`writable`); groups and topics hang their clean-up here, and topics stop its
+ * reading while their queue is behind. Owns no socket.
  */
 import assert from 'node:assert/strict';
 

@@ -1,6 +1,7 @@
 /**
- * What topic.json holds: the topic and its consume groups as they were declared. Positions are not here but in the
- * groups' cursors. Read and written by Topic; the engine stores it as an opaque text.
+ * What topic.json holds: the topic and its consume groups as they were declared. Positions are not
+ * here but in the groups' cursors. Read and written by Topic; the engine stores it as an opaque
+ * text.
  */
 import { z } from 'zod';
 

@@ -1,6 +1,7 @@
 /**
- * All topics of a broker, found by name without regard to case. Used by the commands. Opens what the store holds
- * when the broker starts; makes and removes topics. Changes of one topic run one after the other.
+ * All topics of a broker, found by name without regard to case. Used by the commands. Opens what
+ * the store holds when the broker starts; makes and removes topics. Changes of one topic run one
+ * after the other.
  */
 import { LimitError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';

@@ -1,6 +1,7 @@
 /**
- * A topic: its queue, its definition and its consume groups. Made by TopicTable; asked by the commands. Every
- * change of the definition is on disk before the promise of the method that made it resolves.
+ * A topic: its queue, its definition and its consume groups. Made by TopicTable; asked by the
+ * commands. Every change of the definition is on disk before the promise of the method that made it
+ * resolves.
  */
 import { LimitError, NotFoundError, StorageFullError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
@@ -123,8 +124,8 @@ export class Topic {
   }
 
   /**
-   * Appends; a memory topic that is full first gives up what all its groups have consumed. Sessions that go on
-   * producing while the queue is behind are not read until it has caught up.
+   * Appends; a memory topic that is full first gives up what all its groups have consumed. Sessions
+   * that go on producing while the queue is behind are not read until it has caught up.
    */
   append(
     record: AppendRecord,

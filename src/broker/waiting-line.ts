@@ -1,7 +1,7 @@
 /**
- * The consumers of a group that wait for a message, served in turn. Used by ConsumeGroup. A waiter leaves when it
- * is served, when its timeout ends, or with its session; those that cannot take bytes now are passed over until
- * they can.
+ * The consumers of a group that wait for a message, served in turn. Used by ConsumeGroup. A waiter
+ * leaves when it is served, when its timeout ends, or with its session; those that cannot take
+ * bytes now are passed over until they can.
  */
 import type { Exchange } from './exchange.js';
 import type { Session } from './session.js';
@@ -55,7 +55,9 @@ export class WaitingLine {
     this.#waiters.push(waiter);
   }
 
-  /** The next waiter that can take a message now, left in its place; undefined when there is none. */
+  /**
+   * The next waiter that can take a message now, left in its place; undefined when there is none.
+   */
   peek(): Waiter | undefined {
     for (;;) {
       const waiter = this.#waiters[this.#head];

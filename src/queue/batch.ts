@@ -1,6 +1,6 @@
 /**
- * The batch that both queues hand to the broker: one Buffer of whole records and a table of where they lie, in
- * the layout that the addon's reader_read fills (native.ts, READ_WIDTH).
+ * The batch that both queues hand to the broker: one Buffer of whole records and a table of where
+ * they lie, in the layout that the addon's reader_read fills (native.ts, READ_WIDTH).
  */
 import { Buffer } from 'node:buffer';
 import { READ_ROWS, READ_WIDTH } from './native.js';

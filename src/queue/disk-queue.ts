@@ -1,6 +1,7 @@
 /**
- * A topic's log on disk: the Queue interface over the native engine. Made by DiskStore. Appends are staged as they
- * come, written once at the end of the turn, and acknowledged when they have reached the level they were sent with.
+ * A topic's log on disk: the Queue interface over the native engine. Made by DiskStore. Appends are
+ * staged as they come, written once at the end of the turn, and acknowledged when they have reached
+ * the level they were sent with.
  */
 import { ClosedError, StorageFailedError, type ZbusError } from '../errors.js';
 import { folderName, nameKey } from '../protocol/names.js';
@@ -129,7 +130,7 @@ export class DiskQueue implements Queue, TurnTask {
     if (failed) {
       this.#dropStaged(
         new StorageFailedError(
-          `Topic(${this.#name}) is read-only: its disk failed. Check the disk, then restart the broker`,
+          `Topic(${this.#name}) is read-only: its disk failed; check it, then restart the broker`,
         ),
         durableEnd,
       );
@@ -244,8 +245,8 @@ export class DiskQueue implements Queue, TurnTask {
   }
 
   /**
-   * The engine dropped what was staged, or failed for good: no one waits in vain, and offsets that the engine
-   * gives out again are taken back.
+   * The engine dropped what was staged, or failed for good: no one waits in vain, and offsets that
+   * the engine gives out again are taken back.
    */
   #dropStaged(error: ZbusError, durableEnd = this.#durableEnd): void {
     this.#addon.queue_state(this.#handle, this.#state);

@@ -1,7 +1,7 @@
 /**
- * A reader of the disk queue: one native call fills one Buffer with as many whole records as fit; what is not in
- * the page cache is read on the thread pool. Made by DiskQueue.openReader; the Buffers grow with the use made of
- * them, from one page to what the caller allows.
+ * A reader of the disk queue: one native call fills one Buffer with as many whole records as fit;
+ * what is not in the page cache is read on the thread pool. Made by DiskQueue.openReader; the
+ * Buffers grow with the use made of them, from one page to what the caller allows.
  */
 import { Buffer } from 'node:buffer';
 import { TableBatch } from './batch.js';
@@ -16,7 +16,9 @@ import {
 import type { QueueReader, ReadDone } from './queue.js';
 
 const FIRST_READ_BYTES = 4096;
-/** Stored records are seldom shorter, so a table of this many rows a byte seldom ends a batch early. */
+/**
+ * Stored records are seldom shorter, so a table of this many rows a byte seldom ends a batch early.
+ */
 const BYTES_PER_ROW = 128;
 const ROWS_MIN = 8;
 const NEXT_OFFSET = 0;

@@ -1,6 +1,6 @@
 /**
- * The data folder: opens the native engine on it and the topics in it. Used by the server; hands out DiskQueue and
- * MemoryQueue. Holds the lock on the folder until closed.
+ * The data folder: opens the native engine on it and the topics in it. Used by the server; hands
+ * out DiskQueue and MemoryQueue. Holds the lock on the folder until closed.
  */
 import { StorageFailedError } from '../errors.js';
 import { folderName, isFolderName, nameKey, nameOfFolder } from '../protocol/names.js';

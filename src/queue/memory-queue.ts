@@ -1,7 +1,7 @@
 /**
- * A topic's log in memory, for topics with the memory mask: the Queue interface with the behaviour of the disk
- * queue, but for what a restart leaves. Records are kept in the layout that readers hand out, so a read copies
- * nothing. Bounded by bytes: StorageFullError when full.
+ * A topic's log in memory, for topics with the memory mask: the Queue interface with the behaviour
+ * of the disk queue, but for what a restart leaves. Records are kept in the layout that readers
+ * hand out, so a read copies nothing. Bounded by bytes: StorageFullError when full.
  */
 import { Buffer } from 'node:buffer';
 import { ClosedError, StorageFullError, type ZbusError } from '../errors.js';
@@ -89,7 +89,7 @@ export class MemoryQueue implements Queue, TurnTask {
     if (this.#bytes + cost > this.#bytesMax) {
       done(
         new StorageFullError(
-          `Topic(${this.#name}) is full: memory topics hold ${this.#bytesMax} bytes (memoryTopicBytesMax)`,
+          `Topic(${this.#name}) is full: memoryTopicBytesMax is ${this.#bytesMax}`,
         ),
         -1,
         'none',

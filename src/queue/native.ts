@@ -1,6 +1,7 @@
 /**
- * Loads the addon and says what it exports. Used by disk-queue.ts and disk-store.ts alone. Handles are opaque;
- * every function throws a NativeError (below) on failure; callbacks run on the loop that opened the engine.
+ * Loads the addon and says what it exports. Used by disk-queue.ts and disk-store.ts alone. Handles
+ * are opaque; every function throws a NativeError (below) on failure; callbacks run on the loop
+ * that opened the engine.
  */
 import type { Buffer } from 'node:buffer';
 import { createRequire } from 'node:module';
@@ -50,8 +51,8 @@ export interface EngineOptions {
 }
 
 /**
- * What the flusher thread reached, several queues at once: rows of PROGRESS_WIDTH numbers
- * [queue id, written end, durable end, failed (0 | 1)]. Offsets below `written end` are in the page cache.
+ * What the flusher thread reached, several queues at once: rows of PROGRESS_WIDTH numbers [queue
+ * id, written end, durable end, failed (0 | 1)]. Offsets below `written end` are in the page cache.
  */
 export type OnProgress = (rows: Float64Array) => void;
 export const PROGRESS_WIDTH = 4;
@@ -60,10 +61,10 @@ export const PROGRESS_WIDTH = 4;
 export const NativeLevel = { none: 0, page: 1, disk: 2 } as const;
 
 /**
- * A table filled by reader_read: table[0] = next offset, table[1] = bytes needed when the next record is larger
- * than the buffer (else 0), then rows of READ_WIDTH numbers from READ_ROWS on:
- * [offset, timestampMs, idStart, tagStart, wireStart, wireEnd]; the id is buffer[idStart .. tagStart), the tag
- * buffer[tagStart .. wireStart), the wire bytes buffer[wireStart .. wireEnd).
+ * A table filled by reader_read: table[0] = next offset, table[1] = bytes needed when the next
+ * record is larger than the buffer (else 0), then rows of READ_WIDTH numbers from READ_ROWS on:
+ * [offset, timestampMs, idStart, tagStart, wireStart, wireEnd]; the id is buffer[idStart ..
+ * tagStart), the tag buffer[tagStart .. wireStart), the wire bytes buffer[wireStart .. wireEnd).
  */
 export const READ_ROWS = 2;
 export const READ_WIDTH = 6;
@@ -112,9 +113,9 @@ export interface Addon {
   queue_id(queue: QueueHandle): number;
   queue_state(queue: QueueHandle, out: Float64Array): void;
   /**
-   * Stages a record and returns its offset. `id`, `tag` and `head` are latin1; the stored wire bytes are `head`
-   * followed by body[bodyStart .. bodyEnd). NO_SPACE: nothing was staged. The timestamp is raised to the last
-   * record's if it lies before it.
+   * Stages a record and returns its offset. `id`, `tag` and `head` are latin1; the stored wire
+   * bytes are `head` followed by body[bodyStart .. bodyEnd). NO_SPACE: nothing was staged. The
+   * timestamp is raised to the last record's if it lies before it.
    */
   queue_append(
     queue: QueueHandle,
@@ -128,9 +129,10 @@ export interface Addon {
     level: number,
   ): number;
   /**
-   * Writes what is staged with one pwritev and returns the written end; wakes the flusher when a record staged
-   * with level disk was among it. While a block is rolled, staging goes on in memory and the flusher writes it.
-   * On failure everything that was staged is dropped and its offsets are given out again.
+   * Writes what is staged with one pwritev and returns the written end; wakes the flusher when a
+   * record staged with level disk was among it. While a block is rolled, staging goes on in memory
+   * and the flusher writes it. On failure everything that was staged is dropped and its offsets are
+   * given out again.
    */
   queue_commit(queue: QueueHandle): number;
   /** Off the loop. */
@@ -141,8 +143,9 @@ export interface Addon {
   /** `filter` in the filter language of docs/protocol.md; null takes everything. */
   reader_open(queue: QueueHandle, offset: number, filter: string | null): ReaderHandle;
   /**
-   * Fills `buffer` with whole records below `endOffset` (and below the written end) and `table` with their rows;
-   * returns how many, or -1 when the bytes are not in the page cache (then use reader_read_async).
+   * Fills `buffer` with whole records below `endOffset` (and below the written end) and `table`
+   * with their rows; returns how many, or -1 when the bytes are not in the page cache (then use
+   * reader_read_async).
    */
   reader_read(reader: ReaderHandle, buffer: Buffer, table: Float64Array, endOffset: number): number;
   /** The same on the thread pool; the reader must not be used before `done`. */
@@ -176,7 +179,10 @@ export interface Addon {
 const require = createRequire(import.meta.url);
 let loaded: Addon | undefined;
 
-/** The addon of this platform: built in a clone, prebuilt in the package. Throws StorageFailedError with advice. */
+/**
+ * The addon of this platform: built in a clone, prebuilt in the package. Throws StorageFailedError
+ * with advice.
+ */
 export function loadAddon(): Addon {
   loaded ??= load(fileURLToPath(new URL('../../', import.meta.url)));
   return loaded;
@@ -190,7 +196,8 @@ function load(root: string): Addon {
     const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
     const libc = report.header?.glibcVersionRuntime === undefined ? 'not glibc' : 'glibc';
     throw new StorageFailedError(
-      `No native queue for ${process.platform}-${process.arch} (${libc}, Node ${process.version}). ` +
+      `No native queue for ${process.platform}-${process.arch} (${libc}), ` +
+        `Node ${process.version}. ` +
         `Build it with a C++20 compiler: cd ${root} && npx node-gyp rebuild`,
       { cause },
     );

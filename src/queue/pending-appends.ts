@@ -1,6 +1,6 @@
 /**
- * Appends that wait for a level, in the order of their offsets. Used by DiskQueue, once for the write and once for
- * the sync.
+ * Appends that wait for a level, in the order of their offsets. Used by DiskQueue, once for the
+ * write and once for the sync.
  */
 import type { ZbusError } from '../errors.js';
 import type { AckLevel, AppendDone } from './queue.js';

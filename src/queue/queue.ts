@@ -1,17 +1,19 @@
 /**
- * The Queue interface: one topic's log as the broker sees it. Appends and reads complete by callback, so that
- * an engine elsewhere could stand behind it. Implemented by disk-queue.ts (native engine) and memory-queue.ts,
- * which behave alike; test/unit/queue runs one suite over both.
+ * The Queue interface: one topic's log as the broker sees it. Appends and reads complete by
+ * callback, so that an engine elsewhere could stand behind it. Implemented by disk-queue.ts (native
+ * engine) and memory-queue.ts, which behave alike; test/unit/queue runs one suite over both.
  */
 import type { ZbusError } from '../errors.js';
 
-/** What a reply promises: see docs/operations.md, Durability. `memory` is reached, never asked for. */
+/**
+ * What a reply promises: see docs/operations.md, Durability. `memory` is reached, never asked for.
+ */
 export type AckLevel = 'disk' | 'page' | 'none' | 'memory';
 
 /**
- * A message to append. `id`, `tag` and `head` are latin1 strings whose char codes are the bytes (UTF-8 passes
- * through unchanged). `head` + `body` is stored ready for the wire: header lines, `content-length`, blank line,
- * body. `body` is copied before `append` returns.
+ * A message to append. `id`, `tag` and `head` are latin1 strings whose char codes are the bytes
+ * (UTF-8 passes through unchanged). `head` + `body` is stored ready for the wire: header lines,
+ * `content-length`, blank line, body. `body` is copied before `append` returns.
  */
 export interface AppendRecord {
   readonly id: string;
@@ -24,10 +26,10 @@ export interface AppendRecord {
 export type AppendDone = (error: ZbusError | null, offset: number, reached: AckLevel) => void;
 
 /**
- * Whole records in one Buffer, which belongs to the batch alone: a later read never overwrites it, so views on it
- * may wait in a socket. Record i has its wire bytes (header lines, blank line, body) at
- * `bytes[wireStart(i) .. wireEnd(i))`. Timestamps are milliseconds since the epoch when it was stored and never
- * decrease within a queue.
+ * Whole records in one Buffer, which belongs to the batch alone: a later read never overwrites it,
+ * so views on it may wait in a socket. Record i has its wire bytes (header lines, blank line, body)
+ * at `bytes[wireStart(i) .. wireEnd(i))`. Timestamps are milliseconds since the epoch when it was
+ * stored and never decrease within a queue.
  */
 export interface RecordBatch {
   readonly bytes: Buffer;
@@ -47,9 +49,9 @@ export type ReadDone = (error: ZbusError | null, batch: RecordBatch) => void;
 /** A position in the log with a tag filter. One read at a time. */
 export interface QueueReader {
   /**
-   * Reads at most `maxBytes` (one record however large is always read) of readable records that pass the
-   * filter. Calls back before it returns when the bytes are in memory, else later. A batch with count 0 and
-   * an advanced `nextOffset` means: only unwanted records here, read on.
+   * Reads at most `maxBytes` (one record however large is always read) of readable records that
+   * pass the filter. Calls back before it returns when the bytes are in memory, else later. A batch
+   * with count 0 and an advanced `nextOffset` means: only unwanted records here, read on.
    */
   read(maxBytes: number, done: ReadDone): void;
   /** Moves to `offset`; clamped to the first kept record. */
@@ -61,7 +63,10 @@ export interface QueueReader {
 export interface Cursor {
   /** Next offset to deliver, as stored; clamped to the log when opened. */
   readonly offset: number;
-  /** Stores `offset`; written with the turn, synced within `syncIntervalMs`. Throws StorageFailedError. */
+  /**
+   * Stores `offset`; written with the turn, synced within `syncIntervalMs`. Throws
+   * StorageFailedError.
+   */
   store(offset: number): void;
 }
 
@@ -90,10 +95,15 @@ export interface Queue {
   /** Set by the owner: called when `behind` has become false. */
   onCaughtUp: (() => void) | null;
 
-  /** Stages a record; everything staged in a turn is written once at its end. Errors go to `done`. */
+  /**
+   * Stages a record; everything staged in a turn is written once at its end. Errors go to `done`.
+   */
   append(record: AppendRecord, level: Exclude<AckLevel, 'memory'>, done: AppendDone): void;
   openReader(offset: number, filter: string | null): QueueReader;
-  /** Reads the one record at `offset`; `batch.count` is 0 when it is not there (or not readable yet). */
+  /**
+   * Reads the one record at `offset`; `batch.count` is 0 when it is not there (or not readable
+   * yet).
+   */
   readOne(offset: number, done: ReadDone): void;
   /** First offset stored at or after `timeMs`; `nextOffset` when there is none. */
   findTime(timeMs: number, done: (error: ZbusError | null, offset: number) => void): void;
@@ -114,13 +124,16 @@ export interface Queue {
 }
 
 /**
- * Where queues live. A topic's definition (topic.json) is an opaque JSON text owned by the broker; topics with
- * the memory mask have a definition on disk and a queue in memory.
+ * Where queues live. A topic's definition (topic.json) is an opaque JSON text owned by the broker;
+ * topics with the memory mask have a definition on disk and a queue in memory.
  */
 export interface QueueStore {
   /** Names of the stored topics, as their folders tell. */
   names(): string[];
-  /** null when there is none or it is unreadable: the broker then rebuilds it from folder and cursors. */
+  /**
+   * null when there is none or it is unreadable: the broker then rebuilds it from folder and
+   * cursors.
+   */
   readDefinition(name: string): string | null;
   /** Makes the topic if absent; atomic: after a crash the old or the new definition is there. */
   writeDefinition(name: string, json: string): Promise<void>;

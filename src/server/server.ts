@@ -1,6 +1,6 @@
 /**
- * The running broker: data folder, topics and the one port, put together from a configuration. Made by the cli and
- * by programs that embed a broker.
+ * The running broker: data folder, topics and the one port, put together from a configuration. Made
+ * by the cli and by programs that embed a broker.
  */
 import { Broker } from '../broker/broker.js';
 import type { Exchange } from '../broker/exchange.js';
@@ -27,7 +27,9 @@ export class Server {
     this.#log = log;
   }
 
-  /** Opens the data folder, recovers the topics, listens. Throws StorageFailedError or ListenError. */
+  /**
+   * Opens the data folder, recovers the topics, listens. Throws StorageFailedError or ListenError.
+   */
   async start(): Promise<HostPort> {
     const turn = new Turn();
     const broker = this.#newBroker(turn);

@@ -1,3 +1,4 @@
+/** The turn: phases in order, each task once. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Phase, Turn, type TurnTask } from '../../src/turn.js';
