@@ -7,6 +7,7 @@ import { Buffer } from 'node:buffer';
 
 const ENTRIES_MAX = 1024;
 const KEY_CHARS_MAX = 256;
+const ABOVE_LATIN1 = /[^\x00-\xff]/;
 
 /** `compute`, remembered; what it throws is not. */
 export function cached<Value>(compute: (key: string) => Value): (key: string) => Value {
@@ -23,10 +24,8 @@ export function cached<Value>(compute: (key: string) => Value): (key: string) =>
   };
 }
 
-/**
- * The same string in memory of its own: a substring keeps the whole text alive that it was cut
- * from.
- */
+/** The same string in memory of its own: a substring keeps the whole text it was cut from alive. */
 export function detached(text: string): string {
-  return Buffer.from(text, 'utf16le').toString('utf16le');
+  const encoding = ABOVE_LATIN1.test(text) ? 'utf16le' : 'latin1';
+  return Buffer.from(text, encoding).toString(encoding);
 }

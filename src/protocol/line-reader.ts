@@ -77,7 +77,9 @@ export class LineReader {
       if (end === -1 || end + 1 === this.text.length) return this.#keep(start, bytesMax);
     }
     if (end + 2 - start > bytesMax) throw tooLong(this.text, start, bytesMax);
-    if (this.text.charCodeAt(end + 1) !== LF) throw bareCarriageReturn();
+    const lineFeed = this.text.indexOf('\n', start);
+    if (lineFeed !== -1 && lineFeed < end) throw bareLineFeed();
+    if (lineFeed !== end + 1) throw bareCarriageReturn();
     this.start = start;
     this.end = end;
     this.position += end + 2 - start;
