@@ -1,0 +1,256 @@
+/**
+ * The answers of the Go server 0.8.0 and the Java server 0.11.5, recorded, against those of this broker: status,
+ * header names, JSON shape and the values that do not vary. The tables below are the whole list of differences.
+ */
+import assert from 'node:assert/strict';
+import { TestBroker } from '../../support/broker.js';
+import { cleanUp } from '../../support/cleanup.js';
+import type { Client } from '../../support/client.js';
+import {
+  type Differences,
+  type TranscriptRow,
+  compareReply,
+  readTranscript,
+} from '../../support/transcript.js';
+
+/** By the name of the row: why it is not replayed. */
+type LeftOut = Readonly<Record<string, string>>;
+
+interface Exception {
+  readonly reason: string;
+  /** The recorded reply as it would be here. */
+  readonly status?: number;
+  readonly body?: string;
+  readonly headersGone?: readonly string[];
+  readonly headersNew?: readonly string[];
+  readonly keysVarying?: readonly string[];
+}
+type Exceptions = Readonly<Record<string, Exception>>;
+
+const RPC = 'RPC is not part of this version';
+const TRACKER = 'trackers are not part of this version';
+const ACKS = 'explicit acks are not part of this version';
+
+const LEFT_OUT_0_8: LeftOut = {
+  'tracker info': TRACKER,
+  'track_sub: full table at once, then on every change': TRACKER,
+  'track_sub push after a declare elsewhere': TRACKER,
+  'rpc service consumes (waits)': RPC,
+  'rpc by URL /rpc/Rpc1/plus/1/2?module=calc as the service gets it': RPC,
+  'service routes the result back (no reply to it)': RPC,
+  'the rpc caller gets': RPC,
+  'service routes an error with origin_status 500': RPC,
+  'the caller gets status 500': RPC,
+  'route to nobody: ignored': RPC,
+};
+
+const EXCEPTIONS_0_8: Exceptions = {
+  'unknown command by header': {
+    reason: 'a native client matches replies by id, so a reply to a request with one carries it',
+    headersNew: ['id'],
+  },
+  'query topic': {
+    reason: 'the original counted consumers and never listed them',
+    keysVarying: ['consumerList'],
+  },
+  'server info': {
+    reason: 'the original counted consumers and never listed them',
+    keysVarying: ['consumerList'],
+  },
+  'server info by URL': {
+    reason: 'the original counted consumers and never listed them',
+    keysVarying: ['consumerList'],
+  },
+  'query group': {
+    reason: 'the original answered consumerCount 0 for a group with a consumer',
+    keysVarying: ['consumerCount', 'consumerList'],
+  },
+  'empty topic': {
+    reason: 'the original did not implement it',
+    status: 200,
+    body: '1795362322401',
+  },
+};
+
+/** Answered by the server's JSON as 0.11 does, and compared there. */
+const CHANGED_0_8: LeftOut = {
+  'query without topic': 'answered by the JSON of the server, as 0.11 does, and compared there',
+  'home page head': 'the page is a new one; compared below',
+};
+
+const LEFT_OUT_0_11: LeftOut = {
+  'declare group with explicit acks, window and timeout (ms)': ACKS,
+  'consume from g2 (acks)': ACKS,
+  'ack it': ACKS,
+  'consume the next, do not ack': ACKS,
+  'after the ack timeout it comes again, with retry': ACKS,
+  'ack without reply': ACKS,
+  'query group': ACKS,
+  'declare rpc topic': RPC,
+  'rpc service waits': RPC,
+  'rpc by 0.11 URL /Rpc1/calc/plus/1/2 as the service gets it': RPC,
+  'service routes the result': RPC,
+  'the caller gets': RPC,
+  'id too long (more than 39)': 'ids may be longer here',
+  'ssl: no certificate': 'TLS is not part of this version',
+  track_sub: TRACKER,
+};
+
+const EXCEPTIONS_0_11: Exceptions = {
+  'declare topic by 0.11 URL': {
+    reason: 'as in 0.8, a new topic has a group of its own name',
+    keysVarying: ['consumeGroupList'],
+  },
+  'declare group with a name made by the server': {
+    reason: 'the original took the name of the topic, so that two such groups were one',
+    keysVarying: ['groupName'],
+  },
+  'query server without topic': {
+    reason: 'the topic has other groups here',
+    keysVarying: ['topicTable'],
+  },
+  'direct read of an offset that is none': {
+    reason: 'texts are those of 0.8',
+    body: 'Message not found: offset=123456789',
+  },
+  'a second consumer of an exclusive group': {
+    reason: '401 asks for credentials, which would not help',
+    status: 403,
+    body: 'ConsumeGroup(x1) exclusive, forbidden',
+  },
+  'unknown topic': { reason: 'texts are those of 0.8', body: 'Topic(nope) not found' },
+  'unknown group': { reason: 'texts are those of 0.8', body: 'ConsumeGroup(nope) not found' },
+};
+
+const MESSAGE_HEADERS = ['offset', 'timestamp', 'consume_group', 'origin_method'];
+const PRODUCE_HEADERS = ['offset', 'ack_level'];
+const VARYING = ['createdTime', 'lastUpdatedTime', 'infoVersion', 'address', 'serverVersion'];
+
+/** Sends the row and compares the replies; nothing else may have come meanwhile. */
+async function replay(
+  client: Client,
+  row: TranscriptRow,
+  differences: Differences,
+  exception: Exception | undefined,
+): Promise<void> {
+  if (row.send !== null) client.write(row.send);
+  for (const recorded of row.replies) {
+    const expected = {
+      ...recorded,
+      status: exception?.status ?? recorded.status,
+      body: exception?.body === undefined ? recorded.body : Buffer.from(exception.body),
+    };
+    compareReply(await client.next(), expected, differences);
+  }
+  await client.fence();
+  assert.deepEqual(client.unclaimed, [], 'more replies than recorded');
+}
+
+function differencesOf(
+  exception: Exception | undefined,
+  headersGone: string[],
+  keysNew: string[],
+): Differences {
+  return {
+    headersGone: new Set([...headersGone, ...(exception?.headersGone ?? [])]),
+    headersNew: new Set([...MESSAGE_HEADERS, ...PRODUCE_HEADERS, ...(exception?.headersNew ?? [])]),
+    keysVarying: new Set([...VARYING, ...(exception?.keysVarying ?? [])]),
+    keysNew: new Set(keysNew),
+  };
+}
+
+function isReplayed(row: TranscriptRow, ...leftOut: LeftOut[]): boolean {
+  return leftOut.every((names) => !(row.name in names));
+}
+
+function assertNamed(rows: TranscriptRow[], tables: object[]): void {
+  const names = new Set(rows.map(({ name }) => name));
+  const unknown = tables.flatMap((table) => Object.keys(table)).filter((name) => !names.has(name));
+  assert.deepEqual(unknown, [], 'names of no row');
+}
+
+describe('as the recorded server 0.8.0', () => {
+  const rows = readTranscript('transcripts-0.8.jsonl');
+  let client: Client;
+  let broker: TestBroker;
+
+  before(async () => {
+    broker = await TestBroker.start();
+    client = await broker.connect();
+  });
+  after(cleanUp);
+
+  /** What the recorder sent on another connection, or in an earlier write. */
+  const before_: Readonly<Record<string, () => Promise<unknown>>> = {
+    'empty topic': () => client.expect(200, 'declare', { topic: 'T3' }),
+    'a request split over two writes (second half)': () => {
+      client.write('GET / HTTP/1.1\r\nc');
+      return Promise.resolve();
+    },
+  };
+
+  for (const row of rows.filter((one) => isReplayed(one, LEFT_OUT_0_8, CHANGED_0_8))) {
+    it(row.name, async () => {
+      await before_[row.name]?.();
+      const exception = EXCEPTIONS_0_8[row.name];
+      await replay(client, row, differencesOf(exception, ['cmd', 'ack'], []), exception);
+    });
+  }
+
+  it('home page: status and content type', async () => {
+    client.write('GET / HTTP/1.1\r\nhost: localhost:15555\r\n\r\n');
+    const page = await client.next();
+    assert.equal(page.status, 200);
+    assert.match(page.headers.get('content-type') ?? '', /^text\/html/);
+    assert(!page.headers.has('id'));
+    assert.match(page.body.toString(), /<title>[^<]*zbus/);
+  });
+
+  it('the tables name rows that exist', () => {
+    assertNamed(rows, [LEFT_OUT_0_8, CHANGED_0_8, EXCEPTIONS_0_8]);
+  });
+});
+
+describe('as the recorded server 0.11.5', () => {
+  const rows = readTranscript('transcripts-0.11.jsonl');
+  let client: Client;
+  let broker: TestBroker;
+
+  before(async () => {
+    broker = await TestBroker.start();
+    client = await broker.connect();
+  });
+  after(cleanUp);
+
+  const before_: Readonly<Record<string, () => Promise<unknown>>> = {
+    'unconsume: no reply': () =>
+      client.expect(200, 'declare', { topic: 'MyTopic', consume_group: 'g2' }),
+    'a second consumer of an exclusive group': async () => {
+      const first = await broker.connect();
+      first.send({ cmd: 'consume', topic: 'MyTopic', consume_group: 'x1', id: 'e2' });
+      await first.fence();
+    },
+  };
+
+  for (const row of rows.filter((one) => isReplayed(one, LEFT_OUT_0_11))) {
+    it(row.name, async () => {
+      await before_[row.name]?.();
+      const exception = EXCEPTIONS_0_11[row.name];
+      const isMessage = row.replies.some(({ headers }) => headers.has('origin_id'));
+      // 0.11 names the topic in every reply, and the peer of the producer in every message.
+      const gone = isMessage ? ['remote-addr'] : ['topic'];
+      const added = ['error', 'creator', 'filter'];
+      const differences = differencesOf(exception, gone, added);
+      // An empty list of consumers is null in 0.8.
+      const listsVary = {
+        ...differences,
+        keysVarying: new Set([...differences.keysVarying, 'consumerList']),
+      };
+      await replay(client, row, listsVary, exception);
+    });
+  }
+
+  it('the tables name rows that exist', () => {
+    assertNamed(rows, [LEFT_OUT_0_11, EXCEPTIONS_0_11]);
+  });
+});

@@ -1,0 +1,70 @@
+/**
+ * A broker in this process, on a free port and a data folder of its own. Closed by cleanUp; a test that expects
+ * errors in the log takes them out of `failures`, since what is left there when it ends fails it.
+ */
+import assert from 'node:assert/strict';
+import { type Config, defaultConfig } from '../../src/config.js';
+import type { Log } from '../../src/log.js';
+import { Server } from '../../src/server/server.js';
+import { Client } from './client.js';
+import { onCleanUp } from './cleanup.js';
+import { tempFolder } from './temp-folder.js';
+
+export class TestBroker {
+  readonly config: Config;
+  /** Errors that the broker logged. */
+  readonly failures: string[] = [];
+  port = 0;
+  #server: Server | null = null;
+
+  constructor(config: Partial<Config>) {
+    const mqDir = config.mqDir ?? tempFolder();
+    this.config = { ...defaultConfig, serverAddress: '127.0.0.1:0', ...config, mqDir };
+    onCleanUp(async () => {
+      await this.stop();
+      assert.deepEqual(this.failures, [], 'the broker logged errors');
+    });
+  }
+
+  static async start(config: Partial<Config> = {}): Promise<TestBroker> {
+    const broker = new TestBroker(config);
+    await broker.start();
+    return broker;
+  }
+
+  async start(): Promise<void> {
+    this.#server = new Server(this.config, this.#log());
+    this.port = (await this.#server.start()).port;
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.close();
+    this.#server = null;
+  }
+
+  /** Stops in good order and starts again on the same folder, on another port. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  connect(): Promise<Client> {
+    return Client.connect(this.port);
+  }
+
+  #log(): Log {
+    const silent = (): void => undefined;
+    return {
+      debug: silent,
+      info: silent,
+      warn: silent,
+      error: (fields, event) => {
+        this.failures.push(`${event} ${JSON.stringify(fields, errorsAsText)}`);
+      },
+    };
+  }
+}
+
+function errorsAsText(_key: string, value: unknown): unknown {
+  return value instanceof Error ? (value.stack ?? value.message) : value;
+}

@@ -1,0 +1,25 @@
+/**
+ * Waiting for something that comes by itself: a condition is asked for again and again, each time after the loop
+ * has turned, so a test takes as long as the thing it waits for. One that never comes ends by mocha's timeout.
+ */
+
+/** Lets the event loop handle what is ready. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await turn();
+}
+
+/** Whether the promise has been fulfilled so far; for what must not happen, after a fence. */
+export function watch(promise: Promise<unknown>): { readonly fulfilled: boolean } {
+  const watched = { fulfilled: false };
+  void promise.then(
+    () => {
+      watched.fulfilled = true;
+    },
+    () => undefined,
+  );
+  return watched;
+}

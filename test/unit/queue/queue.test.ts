@@ -1,0 +1,397 @@
+/** What every Queue promises, held against the disk queue and the memory queue alike. */
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { readFileSync } from 'node:fs';
+import { ClosedError } from '../../../src/errors.js';
+import type { Queue } from '../../../src/queue/queue.js';
+import { cleanUp } from '../../support/cleanup.js';
+import { turn } from '../../support/wait.js';
+import {
+  append,
+  fill,
+  findTime,
+  openDiskQueue,
+  openMemoryQueue,
+  read,
+  readAll,
+  readOne,
+  record,
+  recordsOf,
+} from './queues.js';
+
+interface FilterCase {
+  filter: string;
+  tag: string;
+  matches: boolean;
+}
+
+const filterCases = JSON.parse(
+  readFileSync(new URL('../protocol/filter-cases.json', import.meta.url), 'utf8'),
+) as FilterCase[];
+
+for (const [name, open, levels] of [
+  ['disk queue', openDiskQueue, { none: 'none', page: 'page', disk: 'disk' }],
+  ['memory queue', openMemoryQueue, { none: 'memory', page: 'memory', disk: 'memory' }],
+] as const) {
+  describe(name, () => {
+    let queue: Queue;
+    beforeEach(async () => {
+      queue = await open();
+    });
+    afterEach(cleanUp);
+
+    describe('append', () => {
+      it('numbers the records from 0 on, one each', async () => {
+        const offsets = [];
+        for (let n = 0; n < 5; n++) offsets.push((await append(queue, record('x'))).offset);
+        assert.deepEqual(offsets, [0, 1, 2, 3, 4]);
+        assert.equal(queue.nextOffset, 5);
+      });
+
+      it('says which level was reached', async () => {
+        for (const level of ['none', 'page', 'disk'] as const) {
+          const { reached } = await append(queue, record(level), level);
+          assert.equal(reached, levels[level]);
+        }
+      });
+
+      it('keeps id, tag and wire bytes as they were, any byte', async () => {
+        const every = Buffer.from(Array.from({ length: 256 }, (_, n) => n));
+        await append(queue, {
+          id: '\xff\x01',
+          tag: 'a.\xe9',
+          head: 'x: \xfe\r\n\r\n',
+          body: every,
+        });
+        assert.deepEqual(await readAll(queue), [
+          {
+            offset: 0,
+            id: '\xff\x01',
+            tag: 'a.\xe9',
+            wire: `x: \xfe\r\n\r\n${every.toString('latin1')}`,
+          },
+        ]);
+      });
+
+      it('has copied the body when it returns', async () => {
+        const body = Buffer.from('before');
+        const done = append(queue, record('x', body));
+        body.write('after!');
+        await done;
+        const [read] = await readAll(queue);
+        assert.match(read?.wire ?? '', /before$/);
+      });
+
+      it('keeps an empty record', async () => {
+        await append(queue, { id: '', tag: '', head: '', body: Buffer.alloc(0) });
+        assert.deepEqual(await readAll(queue), [{ offset: 0, id: '', tag: '', wire: '' }]);
+      });
+
+      it('is not readable before it is acknowledged, and is when it is', async () => {
+        const done = append(queue, record('x'));
+        assert.equal(queue.readableEnd, 0);
+        assert.equal((await readOne(queue, 0)).count, 0);
+        await done;
+        assert.equal(queue.readableEnd, 1);
+      });
+
+      it('tells the owner once for a turn of appends', async () => {
+        let told = 0;
+        queue.onReadable = () => {
+          told++;
+        };
+        await fill(queue, 100);
+        assert.equal(told, 1);
+      });
+
+      it('calls back in the order of the offsets', async () => {
+        const order: number[] = [];
+        const levelOf = (n: number) => (n % 3 === 0 ? 'disk' : 'page');
+        await Promise.all(
+          Array.from({ length: 30 }, async (_, n) => {
+            const { offset } = await append(queue, record('x'), levelOf(n));
+            if (levelOf(n) === 'disk') order.push(offset);
+          }),
+        );
+        assert.deepEqual(order, [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]);
+      });
+    });
+
+    describe('read', () => {
+      it('returns every record once, in order', async () => {
+        await fill(queue, 2000);
+        const records = await readAll(queue);
+        assert.deepEqual(
+          records.map(({ offset, id, wire }) => [offset, id, wire.split('\r\n\r\n')[1]]),
+          Array.from({ length: 2000 }, (_, n) => [n, String(n), `body ${n}`]),
+        );
+      });
+
+      it('goes on where it ended once more is there', async () => {
+        const reader = queue.openReader(0, null);
+        await fill(queue, 1);
+        assert.equal((await read(reader)).count, 1);
+        const nothing = await read(reader);
+        assert.deepEqual([nothing.count, nothing.nextOffset], [0, 1]);
+        await fill(queue, 1);
+        assert.equal((await read(reader)).offset(0), 1);
+      });
+
+      it('returns a record larger than it was asked for, alone', async () => {
+        const large = Buffer.alloc(300_000, 'x');
+        await append(queue, record('large', large));
+        await append(queue, record('small'));
+        const batch = await read(queue.openReader(0, null), 1000);
+        assert.deepEqual([batch.count, batch.id(0), batch.nextOffset], [1, 'large', 1]);
+        assert.equal(
+          batch.wireEnd(0) - batch.wireStart(0),
+          300_000 + 'content-length: 300000\r\n\r\n'.length,
+        );
+      });
+
+      it('returns large and small records mixed, whole', async () => {
+        const sizes = [0, 1, 70_000, 7, 4096, 200_000, 65_536, 9, 131_072, 3];
+        for (const size of sizes)
+          await append(queue, record(String(size), Buffer.alloc(size, 'b')));
+        const records = await readAll(queue);
+        assert.deepEqual(
+          records.map(({ wire }) => wire.length - wire.indexOf('\r\n\r\n') - 4),
+          sizes,
+        );
+      });
+
+      it('hands out bytes that later reads leave alone', async () => {
+        await fill(queue, 2);
+        const reader = queue.openReader(0, null);
+        const batch = await read(reader, 1);
+        const before = recordsOf(batch);
+        await append(queue, record('later', 'overwrites?'));
+        await read(reader);
+        await read(queue.openReader(0, null));
+        assert.deepEqual(recordsOf(batch), before);
+      });
+
+      it('gives each reader its own position', async () => {
+        await fill(queue, 10);
+        assert.equal((await readAll(queue, 7)).length, 3);
+        assert.equal((await readAll(queue, 0)).length, 10);
+      });
+
+      it('gives timestamps that never decrease and are those of the clock', async () => {
+        const before = Date.now();
+        await fill(queue, 50);
+        const after = Date.now();
+        let last = before;
+        for (let n = 0; n < 50; n++) {
+          const time = (await readOne(queue, n)).timestampMs(0);
+          assert(time >= last && time <= after, `${time} is not within ${last} and ${after}`);
+          last = time;
+        }
+      });
+    });
+
+    describe('filter', () => {
+      it('lets pass what the truth table says, tag by tag', async () => {
+        const tags = [...new Set(filterCases.map(({ tag }) => tag))];
+        const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
+        for (const tag of tags) await append(queue, record(tag, '', latin1(tag)));
+        const wrong: FilterCase[] = [];
+        for (const filterCase of filterCases) {
+          const { filter, tag, matches } = filterCase;
+          const passed = await readAll(queue, 0, filter === '' ? null : filter);
+          if (passed.some((one) => one.tag === latin1(tag)) !== matches) wrong.push(filterCase);
+        }
+        assert.deepEqual(wrong, []);
+        assert(filterCases.length > 20);
+      });
+
+      it('moves on over records that are not wanted, however many', async () => {
+        await fill(queue, 5000, (n) => (n === 4999 ? 'wanted' : 'other'));
+        assert.deepEqual(
+          (await readAll(queue, 0, 'wanted')).map(({ offset }) => offset),
+          [4999],
+        );
+      });
+
+      it('never returns a message without a tag but for # and *', async () => {
+        await fill(queue, 3);
+        assert.equal((await readAll(queue, 0, 'a')).length, 0);
+        assert.equal((await readAll(queue, 0, '#')).length, 3);
+        assert.equal((await readAll(queue, 0, '*')).length, 3);
+      });
+    });
+
+    describe('seek', () => {
+      it('reads on from the offset, before and behind', async () => {
+        await fill(queue, 100);
+        const reader = queue.openReader(0, null);
+        for (const offset of [50, 99, 0, 1]) {
+          reader.seek(offset);
+          assert.equal((await read(reader, 1)).offset(0), offset);
+        }
+      });
+
+      it('from before the first kept record starts at the first kept', async () => {
+        await fill(queue, 10);
+        await queue.empty();
+        await fill(queue, 3);
+        const reader = queue.openReader(0, null);
+        assert.equal((await read(reader)).offset(0), 10);
+        reader.seek(2);
+        assert.equal((await read(reader)).offset(0), 10);
+      });
+    });
+
+    describe('readOne', () => {
+      it('returns the record at the offset and no other', async () => {
+        await fill(queue, 300);
+        for (const offset of [0, 150, 299]) {
+          const batch = await readOne(queue, offset);
+          assert.deepEqual(
+            [batch.count, batch.offset(0), batch.id(0)],
+            [1, offset, String(offset)],
+          );
+        }
+      });
+
+      it('returns nothing behind the end or before the first kept', async () => {
+        await fill(queue, 3);
+        assert.equal((await readOne(queue, 3)).count, 0);
+        assert.equal((await readOne(queue, 1_000_000)).count, 0);
+        await queue.empty();
+        await fill(queue, 1);
+        assert.equal((await readOne(queue, 0)).count, 0);
+      });
+    });
+
+    describe('findTime', () => {
+      it('returns the first record stored at or after the time', async () => {
+        for (let n = 0; n < 20; n++) {
+          await append(queue, record(String(n)));
+          // Time must pass between some of them, however fast the machine is.
+          const before = Date.now();
+          while (n % 5 === 4 && Date.now() === before) await turn();
+        }
+        const times: number[] = [];
+        for (let n = 0; n < 20; n++) times.push((await readOne(queue, n)).timestampMs(0));
+        for (const time of new Set(times)) {
+          assert.equal(await findTime(queue, time), times.indexOf(time));
+        }
+      });
+
+      it('returns the first record for any earlier time, and the end for a later one', async () => {
+        await fill(queue, 10);
+        assert.equal(await findTime(queue, 0), 0);
+        assert.equal(await findTime(queue, Date.now() + 60_000), 10);
+      });
+
+      it('returns the end of an empty queue', async () => {
+        assert.equal(await findTime(queue, 0), 0);
+      });
+    });
+
+    describe('cursor', () => {
+      it('starts where it is told, and keeps what is stored', async () => {
+        await fill(queue, 10);
+        const cursor = await queue.openCursor('g', 4, false);
+        assert.equal(cursor.offset, 4);
+        cursor.store(7);
+        assert.equal((await queue.openCursor('g', 0, false)).offset, 7);
+      });
+
+      it('starts anew when it is created again', async () => {
+        await fill(queue, 10);
+        (await queue.openCursor('g', 0, true)).store(9);
+        assert.equal((await queue.openCursor('g', 3, true)).offset, 3);
+      });
+
+      it('is listed until it is removed', async () => {
+        await queue.openCursor('Größe', 0, true);
+        await queue.openCursor('h', 0, true);
+        assert.deepEqual((await queue.cursorNames()).sort(), ['Größe', 'h']);
+        await queue.removeCursor('h');
+        assert.deepEqual(await queue.cursorNames(), ['Größe']);
+      });
+
+      it('is found without regard to case', async () => {
+        await fill(queue, 5);
+        (await queue.openCursor('Group', 0, true)).store(5);
+        assert.equal((await queue.openCursor('GROUP', 0, false)).offset, 5);
+      });
+    });
+
+    describe('empty', () => {
+      it('drops every record and lets the offsets go on', async () => {
+        await fill(queue, 100);
+        await queue.empty();
+        assert.deepEqual([queue.firstOffset, queue.nextOffset], [100, 100]);
+        assert.deepEqual(await readAll(queue, 100), []);
+        await fill(queue, 1);
+        assert.equal((await readAll(queue, 0))[0]?.offset, 100);
+      });
+
+      it('drops what was appended in the same turn too, and acknowledges it', async () => {
+        const done = append(queue, record('x'));
+        await queue.empty();
+        assert.equal((await done).offset, 0);
+        assert.deepEqual(await readAll(queue, queue.firstOffset), []);
+      });
+    });
+
+    describe('deleteBefore', () => {
+      it('keeps every record from the offset on', async () => {
+        for (let n = 0; n < 100; n++) await append(queue, record(String(n), Buffer.alloc(4096)));
+        await queue.deleteBefore(60);
+        assert(queue.firstOffset > 0 && queue.firstOffset <= 60, `first ${queue.firstOffset}`);
+        const offsets = (await readAll(queue, 60)).map(({ offset }) => offset);
+        assert.deepEqual(
+          offsets,
+          Array.from({ length: 40 }, (_, n) => 60 + n),
+        );
+      });
+
+      it('never deletes behind the end', async () => {
+        await fill(queue, 10);
+        await queue.deleteBefore(1_000_000);
+        await fill(queue, 1);
+        assert.equal((await readOne(queue, 10)).count, 1);
+        assert.equal(queue.nextOffset, 11);
+      });
+    });
+
+    describe('state', () => {
+      it('tells first and next offset and the bytes it holds', async () => {
+        await fill(queue, 3);
+        const before = queue.state();
+        assert.deepEqual([before.firstOffset, before.nextOffset], [0, 3]);
+        assert.deepEqual([before.lostCount, before.readOnly], [0, false]);
+        await append(queue, record('large', Buffer.alloc(200_000)));
+        assert(queue.state().storedBytes >= before.storedBytes + 200_000);
+      });
+    });
+
+    describe('close', () => {
+      it('completes every append that was accepted', async () => {
+        const appends = ['none', 'page', 'disk'] as const;
+        const done = Promise.all(appends.map((level) => append(queue, record('x'), level)));
+        await queue.close();
+        assert.deepEqual(
+          (await done).map(({ offset }) => offset),
+          [0, 1, 2],
+        );
+      });
+
+      it('refuses later appends', async () => {
+        await queue.close();
+        await assert.rejects(append(queue, record('x')), ClosedError);
+      });
+
+      it('twice is once', async () => {
+        await fill(queue, 1);
+        await queue.close();
+        await queue.close();
+        assert.equal(queue.state().nextOffset, 1);
+      });
+    });
+  });
+}

@@ -1,0 +1,146 @@
+/**
+ * Opens the queues that the tests of this folder compare, over a fresh data folder or in memory, and turns their
+ * callbacks into promises.
+ */
+import { Buffer } from 'node:buffer';
+import type { ZbusError } from '../../../src/errors.js';
+import { DiskStore } from '../../../src/queue/disk-store.js';
+import { MemoryQueue } from '../../../src/queue/memory-queue.js';
+import type {
+  AckLevel,
+  AppendRecord,
+  Queue,
+  QueueReader,
+  RecordBatch,
+} from '../../../src/queue/queue.js';
+import { Turn } from '../../../src/turn.js';
+import { onCleanUp } from '../../support/cleanup.js';
+import { tempFolder } from '../../support/temp-folder.js';
+
+const MIB = 1024 * 1024;
+/** The smallest the broker takes, so that a test rolls over many blocks. */
+export const BLOCK_BYTES = 64 * 1024;
+
+export function openStore(dir = tempFolder(), turn = new Turn()): DiskStore {
+  const store = new DiskStore(
+    {
+      dir,
+      blockBytes: BLOCK_BYTES,
+      syncIntervalMs: 20,
+      openFilesMax: 64,
+      minFreeBytes: MIB,
+      memoryTopicBytesMax: 64 * MIB,
+    },
+    turn,
+  );
+  onCleanUp(() => store.close().catch(() => undefined));
+  return store;
+}
+
+export async function openDiskQueue(): Promise<Queue> {
+  const queue = await openStore().open('t', 'disk');
+  onCleanUp(() => queue.close().catch(() => undefined));
+  return queue;
+}
+
+export function openMemoryQueue(bytesMax = 64 * MIB): Promise<Queue> {
+  return Promise.resolve(new MemoryQueue(new Turn(), 't', bytesMax));
+}
+
+export interface Appended {
+  readonly offset: number;
+  readonly reached: AckLevel;
+}
+
+/** A record as produce makes it, with the body as its wire bytes' end. */
+export function record(id: string, body: string | Buffer = '', tag = ''): AppendRecord {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  return { id, tag, head: `content-length: ${bytes.length}\r\n\r\n`, body: bytes };
+}
+
+export function append(
+  queue: Queue,
+  appended: AppendRecord,
+  level: Exclude<AckLevel, 'memory'> = 'page',
+): Promise<Appended> {
+  return new Promise((resolve, reject) => {
+    queue.append(appended, level, (error, offset, reached) => {
+      if (error !== null) reject(error);
+      else resolve({ offset, reached });
+    });
+  });
+}
+
+/** Appends records with the ids `0`, `1`, … and the bodies `body 0`, …; all are readable afterwards. */
+export async function fill(
+  queue: Queue,
+  count: number,
+  tagOf: (n: number) => string = () => '',
+): Promise<void> {
+  const appended = Array.from({ length: count }, (_, n) =>
+    append(queue, record(String(n), `body ${n}`, tagOf(n))),
+  );
+  await Promise.all(appended);
+}
+
+export function read(reader: QueueReader, maxBytes = 128 * 1024): Promise<RecordBatch> {
+  return settled((done) => {
+    reader.read(maxBytes, done);
+  });
+}
+
+export function readOne(queue: Queue, offset: number): Promise<RecordBatch> {
+  return settled((done) => {
+    queue.readOne(offset, done);
+  });
+}
+
+export function findTime(queue: Queue, timeMs: number): Promise<number> {
+  return settled((done) => {
+    queue.findTime(timeMs, done);
+  });
+}
+
+export interface ReadRecord {
+  readonly offset: number;
+  readonly id: string;
+  readonly tag: string;
+  readonly wire: string;
+}
+
+export function recordsOf(batch: RecordBatch): ReadRecord[] {
+  return Array.from({ length: batch.count }, (_, i) => ({
+    offset: batch.offset(i),
+    id: batch.id(i),
+    tag: batch.tag(i),
+    wire: batch.bytes.toString('latin1', batch.wireStart(i), batch.wireEnd(i)),
+  }));
+}
+
+/** Everything from `offset` to the readable end that passes the filter. */
+export async function readAll(
+  queue: Queue,
+  offset = 0,
+  filter: string | null = null,
+): Promise<ReadRecord[]> {
+  const reader = queue.openReader(offset, filter);
+  const records: ReadRecord[] = [];
+  for (let next = offset; next < queue.readableEnd;) {
+    const batch = await read(reader);
+    records.push(...recordsOf(batch));
+    next = batch.nextOffset;
+  }
+  reader.close();
+  return records;
+}
+
+function settled<T>(
+  start: (done: (error: ZbusError | null, value: T) => void) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => {
+      if (error !== null) reject(error);
+      else resolve(value);
+    });
+  });
+}
