@@ -106,6 +106,7 @@ export interface TestServer {
   readonly port: number;
   readonly broker: SmallBroker;
   readonly clock: ManualClock;
+  readonly turn: Turn;
   readonly log: LogLine[];
 }
 
@@ -115,6 +116,7 @@ const peers: Peer[] = [];
 export async function startServer(options: Partial<ListenerOptions> = {}): Promise<TestServer> {
   const broker = new SmallBroker();
   const clock = new ManualClock();
+  const turn = new Turn();
   const log: LogLine[] = [];
   const write = (level: LogLine['level']) => (_fields: object, message: string) => {
     log.push({ level, message });
@@ -122,14 +124,14 @@ export async function startServer(options: Partial<ListenerOptions> = {}): Promi
   const listener = new Listener({
     host: '127.0.0.1',
     port: 0,
-    turn: new Turn(),
+    turn,
     handle: broker.handle,
     log: { debug: write('debug'), warn: write('warn'), error: write('error') },
     clock,
     ...options,
   });
   const { port } = await listener.listen();
-  const server = { listener, port, broker, clock, log };
+  const server = { listener, port, broker, clock, turn, log };
   servers.push(server);
   return server;
 }

@@ -181,6 +181,25 @@ describe('a connection', () => {
     assert.equal(await peer.untilEnd(), '');
   });
 
+  it('that is to close does not wait for consumes that wait', async () => {
+    const { port, broker } = await startServer();
+    const peer = await Peer.connect(port);
+    peer.write(request('/wait', { id: 'w' }) + request('/echo', { connection: 'close' }, 'bye'));
+    assert.equal((await peer.reply()).body, 'bye');
+    assert.equal(await peer.untilEnd(), '');
+    assert.equal(broker.waiting[0]?.alive, false);
+  });
+
+  it('that is to close behind a consume waits for its message', async () => {
+    const { port, broker } = await startServer();
+    const peer = await Peer.connect(port);
+    peer.write('GET /wait HTTP/1.0\r\n\r\n');
+    await until(() => broker.waiting.length === 1);
+    broker.waiting[0]?.answer(200, '', 'the message');
+    assert.equal((await peer.reply()).body, 'the message');
+    assert.equal(await peer.untilEnd(), '');
+  });
+
   it('whose handler throws ends alone, and the log has it', async () => {
     const { port, log } = await startServer();
     const [broken, other] = await Promise.all([Peer.connect(port), Peer.connect(port)]);

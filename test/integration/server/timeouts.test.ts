@@ -58,6 +58,17 @@ describe('a timeout', () => {
     });
   }
 
+  it('does not fire early when it is no multiple of the sweep', async () => {
+    const server = await startServer({ timeouts: { headerMs: 1500 } });
+    server.clock.advance(SWEEP_INTERVAL_MS - 1);
+    const peer = await peerThatSent(server, 'GET /echo HT');
+    server.clock.advance(1400);
+    await turns(20);
+    assert.equal(peer.text, '');
+    server.clock.advance(TURN_OF_SWEEP_MS);
+    assert.equal((await peer.reply()).status, 408);
+  });
+
   it('of a head starts anew with each request', async () => {
     const server = await startServer();
     const peer = await peerThatSent(server, 'POST /echo HTTP/1.1\r\n');
