@@ -23,9 +23,11 @@ type StopSignal = 'SIGTERM' | 'SIGINT';
 export async function start(sources: ConfigSources): Promise<void> {
   const config = loadConfig(sources);
   // Imported here because --help and --version must not need the addon.
-  const { hostPortText } = await import('../server/address.js');
+  const { hostPortText, parseHostPort } = await import('../server/address.js');
   const { ListenError } = await import('../server/listener.js');
   const { Server } = await import('../server/server.js');
+  // A wrong address is refused before the data folder is touched.
+  parseHostPort(config.serverAddress);
   const log = openLog(config);
   const stopSignal = firstSignal();
   const server = new Server(config, log);

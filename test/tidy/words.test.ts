@@ -9,7 +9,7 @@ import { isCode, linesWith, type Source, textFiles } from './sources.js';
 const FORBIDDEN_IN_CODE: readonly RegExp[] = [
   new RegExp('\\b(TO' + 'DO|FIX' + 'ME|X' + 'XX)\\b'),
   new RegExp('\\b(describe|it|context|specify)\\.(on' + 'ly|sk' + 'ip)\\b'),
-  new RegExp('eslint-' + 'disable|@ts-' + '(ignore|expect-error|nocheck)|prettier-' + 'ignore'),
+  new RegExp('eslint-' + 'disable|@ts-' + '(ignore|nocheck)|prettier-' + 'ignore'),
   new RegExp('NO' + 'LINT|clang-format ' + 'off'),
 ];
 const FORBIDDEN_EVERYWHERE: readonly RegExp[] = [

@@ -1,0 +1,66 @@
+/**
+ * The zbus command in a process of its own, run from the sources with flags as a user gives them.
+ * Killed by cleanUp.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { onCleanUp } from '../../support/cleanup.js';
+
+const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
+const TSX = import.meta.resolve('tsx');
+
+export class ZbusCommand {
+  readonly process: ChildProcessByStdio<null, Readable, Readable>;
+  stdout = '';
+  stderr = '';
+  readonly #changes = new EventEmitter();
+  #ended = false;
+
+  constructor(flags: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
+    this.process = spawn(process.execPath, ['--import', TSX, MAIN, ...flags], {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.process.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+      this.#changes.emit('change');
+    });
+    this.process.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+      this.#changes.emit('change');
+    });
+    this.process.once('close', () => {
+      this.#ended = true;
+      this.#changes.emit('change');
+    });
+    onCleanUp(async () => {
+      this.process.kill('SIGKILL');
+      await this.exit();
+    });
+  }
+
+  /** The port of the start line, once it is printed. */
+  async port(): Promise<number> {
+    const [, port] = await this.until(() => /^zbus .* http:\/\/\S+:(\d+) .*\n/.exec(this.stdout));
+    return Number(port);
+  }
+
+  /** What `find` finds in the output so far or later. Rejects when the process ends without it. */
+  async until<T>(find: () => T | null): Promise<T> {
+    for (;;) {
+      const found = find();
+      if (found !== null) return found;
+      if (this.#ended) throw new Error(`ended early: ${this.stdout}${this.stderr}`);
+      await once(this.#changes, 'change');
+    }
+  }
+
+  /** The exit code once the process has ended and all its output is there. */
+  async exit(): Promise<number | null> {
+    if (!this.#ended) await once(this.process, 'close');
+    return this.process.exitCode;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The README's commands, run as written: every `sh` block in order in one folder against the broker that
+ * its first block starts, every `js` block as a program. A comment line under a command is the output
+ * that it must print. Two things differ from a reader's machine: the package comes from the tarball, and
+ * the port is a free one.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { cleanUp } from '../support/cleanup.js';
+import { needProgram } from '../support/programs.js';
+import { type Installed, installPackage, root } from './installed.js';
+import { startBroker } from './npx-zbus.js';
+
+const run = promisify(execFile);
+const PORT = '15555';
+
+interface Command {
+  readonly text: string;
+  /** What it must print; null when the README does not say. */
+  readonly output: string | null;
+}
+
+function blocks(language: string): string[] {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const pattern = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms');
+  return [...readme.matchAll(pattern)].map(([, block = '']) => block);
+}
+
+function commands(): Command[] {
+  const lines = blocks('sh').join('').trimEnd().split('\n');
+  return lines.flatMap((text, i) => {
+    if (text.startsWith('# ')) return [];
+    const next = lines[i + 1] ?? '';
+    return [{ text, output: next.startsWith('# ') ? next.slice(2) : null }];
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('README', function () {
+  this.timeout(300_000);
+  let installed: Installed;
+
+  before(async function () {
+    needProgram(this, 'curl', 'curl');
+    needProgram(this, 'ab', 'apache2-utils');
+    installed = await installPackage();
+  });
+  afterEach(cleanUp);
+
+  it('has commands that do what it says', async () => {
+    const port = `${await freePort()}`;
+    // Makes curl fail on a status of 400 and above.
+    const env = { ...installed.env, CURL_HOME: mkdtempSync(join(installed.folder, 'curl-')) };
+    writeFileSync(join(env.CURL_HOME, '.curlrc'), 'fail\nsilent\nshow-error\n');
+    const [install, start, ...rest] = commands();
+    assert.equal(install?.text, 'npm install zbus');
+    assert.equal(start?.text, 'npx zbus');
+    await startBroker(installed, `--server-address 127.0.0.1:${port}`);
+    assert(rest.length > 5, 'the README has lost its commands');
+    for (const { text, output } of rest) {
+      const { stdout } = await run('sh', ['-c', text.replaceAll(PORT, port)], {
+        cwd: installed.folder,
+        env,
+      });
+      assert.doesNotMatch(stdout, /Non-2xx|Failed requests: +[1-9]/, text);
+      if (output !== null) assert.equal(stdout, output, text);
+    }
+  });
+
+  it('has programs that run', async () => {
+    const programs = blocks('js');
+    assert.equal(programs.length, 1);
+    for (const program of programs) {
+      const { stdout } = await run('node', ['--input-type=module', '--eval', program], {
+        cwd: installed.folder,
+        env: installed.env,
+      });
+      assert.equal(stdout, 'OK\n');
+    }
+  });
+});
