@@ -35,13 +35,13 @@ export async function start(sources: ConfigSources): Promise<void> {
     throw error instanceof ListenError ? new StartError(error.message, { cause: error }) : error;
   });
   const address = hostPortText(bound);
-  process.stdout.write(
-    `zbus ${version} listening on http://${address}  data ${config.mqDir}  ack ${config.ackLevel}\n`,
-  );
+  const { mqDir, ackLevel } = config;
+  const listening = `listening on http://${address}`;
+  process.stdout.write(`zbus ${version} ${listening}  data ${mqDir}  ack ${ackLevel}\n`);
   warnIfPublic(bound);
   if (config.logDir !== null) {
     // On stderr it would only repeat the line above.
-    log.info({ version, address, mqDir: config.mqDir, ackLevel: config.ackLevel }, 'started');
+    log.info({ version, address, mqDir, ackLevel }, 'started');
   }
   const signal = await stopSignal;
   log.info({ signal }, 'stopping');

@@ -65,7 +65,8 @@ describe('the package', function () {
       await server.close();
       const full: ZbusError = new StorageFullError('full');
       const code: \`ZBUS_\${string}\` = full.code;
-      if (full.status === 507) throw new ConfigError(\`\${host}:\${port} \${version} \${level} \${code}\`);
+      const text = [host, port, version, level, code].join();
+      if (full.status === 507) throw new ConfigError(text);
       // @ts-expect-error a level that does not exist must not compile
       config.ackLevel satisfies 'fast';
     `;

@@ -1,8 +1,8 @@
 /**
- * The README's commands, run as written: every `sh` block in order in one folder against the broker that
- * its first block starts, every `js` block as a program. A comment line under a command is the output
- * that it must print. Two things differ from a reader's machine: the package comes from the tarball, and
- * the port is a free one.
+ * The README's commands, run as written: every `sh` block in order in one folder against the broker
+ * that its first block starts, every `js` block as a program. A comment line under a command is the
+ * output that it must print. Two things differ from a reader's machine: the package comes from the
+ * tarball, and the port is a free one.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

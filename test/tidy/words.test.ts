@@ -8,10 +8,12 @@ import { isCode, linesWith, type Source, textFiles } from './sources.js';
 /** Written in two parts so that this file does not find itself. */
 const FORBIDDEN_IN_CODE: readonly RegExp[] = [
   new RegExp('\\b(TO' + 'DO|FIX' + 'ME|X' + 'XX)\\b'),
-  new RegExp('\\b(describe|it|context|specify)\\.(on' + 'ly|sk' + 'ip)\\b'),
+  new RegExp('\\.(on' + 'ly|sk' + 'ip)\\('),
   new RegExp('eslint-' + 'disable|@ts-' + '(ignore|nocheck)|prettier-' + 'ignore'),
   new RegExp('NO' + 'LINT|clang-format ' + 'off'),
 ];
+/** Skips a test whose program is missing, and says so in the summary. */
+const SKIPS_WITH_A_WORD = 'test/support/programs.ts';
 const FORBIDDEN_EVERYWHERE: readonly RegExp[] = [
   new RegExp('/(wo' + 'rk|ro' + 'ot|ho' + 'me/\\w+)/'),
 ];
@@ -28,7 +30,8 @@ describe('words', () => {
   const files = textFiles();
 
   it('nothing is left to do and no check is silenced', () => {
-    assert.deepEqual(find(files.filter(isCode), FORBIDDEN_IN_CODE), []);
+    const code = files.filter((file) => isCode(file) && file.path !== SKIPS_WITH_A_WORD);
+    assert.deepEqual(find(code, FORBIDDEN_IN_CODE), []);
   });
 
   it('nothing names a path of one machine', () => {

@@ -25,7 +25,9 @@ async function refusal(
   return zbus.stderr;
 }
 
-/** A consumer that asks for more than the kernel takes for it and never reads: closing must wait. */
+/**
+ * A consumer that asks for more than the kernel takes for it and never reads: closing must wait.
+ */
 async function stalledConsumer(port: number): Promise<void> {
   const producer = await Client.connect(port);
   await producer.expect(200, 'declare', { topic: 'T' });
@@ -60,7 +62,7 @@ describe('zbus start', function () {
   });
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    it(`exits 0 within 5 seconds of ${signal}, though a consumer waits and one does not read`, async () => {
+    it(`exits 0 within 5 s of ${signal} though a peer waits and one does not read`, async () => {
       const zbus = new ZbusCommand(FREE_PORT, tempFolder());
       const port = await zbus.port();
       await stalledConsumer(port);
