@@ -105,8 +105,11 @@ describe('native layers', () => {
       .filter(({ path, text }) => pattern.test(text) && !allowed.test(path))
       .map(({ path }) => path);
 
-  it('Node is known in addon.cc alone', () => {
-    const found = including(/#include\s+[<"](napi|node_api|node|uv|v8)\b/, /^native\/addon\.cc$/);
+  it('Node is known in addon alone', () => {
+    const found = including(
+      /#include\s+[<"](napi|node_api|node|uv|v8)\b/,
+      /^native\/addon\w*\.(cc|h)$/,
+    );
     assert.deepEqual(found, []);
   });
 
