@@ -7,7 +7,7 @@
 import { CommandName } from '../protocol/commands.js';
 import type { Call } from './call.js';
 import { consume, unconsume } from './consume.js';
-import { declare } from './declare.js';
+import { declare, ensure } from './declare.js';
 import type { Exchange } from './exchange.js';
 import { groupInfo, type ServerIdentity, serverInfo, topicInfo } from './info.js';
 import { type AskedLevel, produce } from './produce.js';
@@ -55,8 +55,9 @@ function produceTo(broker: CommandContext, call: Call): void | Promise<void> {
 
 function consumeFrom(broker: CommandContext, call: Call): void | Promise<void> {
   const topic = broker.topics.find(call.topic);
-  const group = call.group ?? topic?.name;
-  if (topic === undefined || (broker.autoCreateTopics && !topic.findGroup(group ?? ''))) {
+  const { group } = call;
+  const missing = topic === undefined || (group !== undefined && !topic.findGroup(group));
+  if (topic === undefined || (missing && broker.autoCreateTopics)) {
     return autoCreated(broker, call, (created) => {
       consume(call, created);
     });
@@ -64,19 +65,15 @@ function consumeFrom(broker: CommandContext, call: Call): void | Promise<void> {
   consume(call, topic);
 }
 
-/**
- * Declares the topic and group that the call names, when the server may; throws NotFoundError
- * otherwise.
- */
+/** Makes the topic and group of the call, when the server may; else throws NotFoundError. */
 async function autoCreated(
   broker: CommandContext,
   call: Call,
   then: (topic: Topic) => void,
 ): Promise<void> {
-  const name = call.topic;
+  const { topic: name, group } = call;
   if (!broker.autoCreateTopics) throw topicNotFound(name);
-  const { topic } = await broker.topics.exclusively(name, () => declare(call, broker.topics));
-  then(topic);
+  then(await broker.topics.exclusively(name, () => ensure(broker.topics, name, group)));
 }
 
 function leaveLine(broker: CommandContext, call: Call): void {

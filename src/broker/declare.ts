@@ -39,6 +39,23 @@ export async function declare(call: Call, topics: TopicTable): Promise<Declared>
   };
 }
 
+/**
+ * The topic and the group, made as a declare without further headers would make them. Call it
+ * within `topics.exclusively`.
+ */
+export async function ensure(
+  topics: TopicTable,
+  name: string,
+  group: string | undefined,
+): Promise<Topic> {
+  const existing = topics.find(name);
+  const topic = existing ?? (await topics.create(newTopicDefinition(name)));
+  if (existing === undefined || group !== undefined) {
+    await declareGroup(topic, group ?? name, NOTHING_WANTED);
+  }
+  return topic;
+}
+
 interface WantedTopic {
   readonly mask?: number;
   readonly ackLevel?: AskedLevel;
@@ -46,14 +63,16 @@ interface WantedTopic {
 
 /** What the request says of a group; undefined where it says nothing. */
 interface WantedGroup {
-  readonly name: string | undefined;
-  readonly mask: number | undefined;
-  readonly filter: string | undefined;
-  readonly startCopy: string | undefined;
-  readonly startOffset: number | undefined;
-  readonly startMsgid: string | undefined;
-  readonly startTimeMs: number | undefined;
+  readonly name?: string | undefined;
+  readonly mask?: number | undefined;
+  readonly filter?: string | undefined;
+  readonly startCopy?: string | undefined;
+  readonly startOffset?: number | undefined;
+  readonly startMsgid?: string | undefined;
+  readonly startTimeMs?: number | undefined;
 }
+
+const NOTHING_WANTED: WantedGroup = {};
 
 function wantedTopic(call: Call): WantedTopic {
   const mask = call.mask(Header.topicMask);
