@@ -38,6 +38,8 @@ export class Topic {
   readonly #context: TopicContext;
   readonly #groups = new Map<string, ConsumeGroup>();
   readonly #pausedSessions = new Set<Session>();
+  /** Appends to a full memory topic that is making room: they keep their order. */
+  #waitingForRoom: (() => void)[] | null = null;
 
   constructor(definition: TopicDefinition, queue: Queue, context: TopicContext) {
     this.definition = definition;
@@ -165,16 +167,27 @@ export class Topic {
     level: Exclude<AckLevel, 'memory'>,
     done: AppendDone,
   ): void {
+    const append = (): void => {
+      this.#appendInMemory(record, level, done);
+    };
+    if (this.#waitingForRoom !== null) {
+      this.#waitingForRoom.push(append);
+      return;
+    }
     this.queue.append(record, level, (error, offset, reached) => {
-      const consumedEnd = this.#consumedEnd();
-      if (!(error instanceof StorageFullError) || consumedEnd <= this.queue.firstOffset) {
-        done(error, offset, reached);
-        return;
-      }
-      void this.queue.deleteBefore(consumedEnd).then(() => {
-        this.queue.append(record, level, done);
-      });
+      const full = error instanceof StorageFullError;
+      if (full && this.#consumedEnd() > this.queue.firstOffset) void this.#makeRoom(append);
+      else done(error, offset, reached);
     });
+  }
+
+  /** Gives up what every group has consumed, then runs the append that found no room and later ones. */
+  async #makeRoom(append: () => void): Promise<void> {
+    const waiting = [append];
+    this.#waitingForRoom = waiting;
+    await this.queue.deleteBefore(this.#consumedEnd());
+    this.#waitingForRoom = null;
+    for (const next of waiting) next();
   }
 
   #consumedEnd(): number {
