@@ -64,6 +64,9 @@ export class Client {
 
   /** The reply to `id`, whenever it comes. Rejects when the connection closes before. */
   reply(id: string): Promise<Reply> {
+    const place = this.unclaimed.findIndex(({ headers }) => headers.get('id') === id);
+    const [there] = place < 0 ? [] : this.unclaimed.splice(place, 1);
+    if (there !== undefined) return Promise.resolve(there);
     const promise = new Promise<Reply>((resolve, reject) => {
       if (this.#closed) reject(new Error(`no reply to ${id}: connection closed`));
       else this.#byId.set(id, { resolve, reject });

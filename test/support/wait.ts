@@ -1,15 +1,24 @@
 /**
  * Waiting for something that comes by itself: a condition is asked for again and again, each time after the loop
- * has turned, so a test takes as long as the thing it waits for. One that never comes ends by mocha's timeout.
+ * has turned, so a test takes as long as the thing it waits for. One that never comes ends with its test.
  */
+import { onCleanUp } from './cleanup.js';
 
 /** Lets the event loop handle what is ready. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** Rejects when the test ends before. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await turn();
+  let over = false;
+  onCleanUp(() => {
+    over = true;
+  });
+  while (!(await condition())) {
+    if (over) throw new Error('the test ended before the condition came true');
+    await turn();
+  }
 }
 
 /** Whether the promise has been fulfilled so far; for what must not happen, after a fence. */

@@ -214,7 +214,10 @@ describe('a group that exists', () => {
 });
 
 describe('a group with a mask', () => {
-  beforeEach(start);
+  beforeEach(async () => {
+    await start();
+    await declare();
+  });
   afterEach(cleanUp);
 
   it('exclusive: one session at a time, another gets 403, until the first goes', async () => {
