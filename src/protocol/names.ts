@@ -85,7 +85,7 @@ export function checkId(id: string): string {
  * systems do: lower-casing alone would keep ſ and s apart, or ς and σ.
  */
 export const nameKey = cached((name) =>
-  name.normalize('NFC').toUpperCase().toLowerCase().normalize('NFC'),
+  name.normalize('NFC').toLowerCase().toUpperCase().toLowerCase().normalize('NFC'),
 );
 
 /** Devices of Windows, with any extension; the lock file of the data folder; fsck's folder. */
@@ -123,8 +123,8 @@ function fits(name: string): boolean {
   return Buffer.byteLength(name) <= NAME_BYTES_MAX;
 }
 
-/** What an error quotes: cut, and on one line. */
+/** What an error quotes: cut, on one line, and without characters that cannot be seen. */
 function shown(text: string): string {
-  const line = text.replace(/\p{Cc}/gu, '\u{fffd}');
+  const line = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
   return line.length > 64 ? `${line.slice(0, 64)}…` : line;
 }

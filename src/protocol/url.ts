@@ -85,7 +85,7 @@ const parseUrl = cached((url: string): ParsedUrl => {
     params,
     pairs: query.filter(([, value]) => HEADER_VALUE.test(value)),
     body: params.get(Header.body),
-    shown: query.length === 0 ? url : url.replace(TOKEN_PAIR, ''),
+    shown: mark === -1 ? url : url.replace(TOKEN_PAIR, ''),
   };
 });
 

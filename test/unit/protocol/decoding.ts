@@ -1,9 +1,11 @@
 /**
- * Runs bytes through a Decoder, cut in any way, and says what came out. Shared by the tests of the codec.
+ * Runs bytes through a Decoder, cut in any way, and says what came out. Shared by the tests of the
+ * codec.
  */
+import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { FramingError } from '../../../src/errors.js';
-import { Decoder, type DecoderLimits } from '../../../src/protocol/codec.js';
+import { Decoder, type DecoderEvents, type DecoderLimits } from '../../../src/protocol/codec.js';
 import type { Message } from '../../../src/protocol/message.js';
 
 export interface Decoded {
@@ -13,6 +15,12 @@ export interface Decoded {
   readonly reason: string;
   readonly continues: number;
 }
+
+/** For a decoder of which nothing must come. */
+export const nothing: DecoderEvents = {
+  onMessage: ({ url }) => assert.fail(`a message for ${url}`),
+  onContinue: () => assert.fail('a 100 Continue'),
+};
 
 /** Decodes the chunks one by one. Throws whatever is not a FramingError. */
 export function decodeChunks(

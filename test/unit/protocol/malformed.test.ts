@@ -1,4 +1,4 @@
-/** The corpus of requests that must be refused: alone, behind a good request, and cut everywhere. */
+/** Requests that must be refused: alone, behind a good request, and cut everywhere. */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { cutAt, cutEvery, decode, decodeChunks } from './decoding.js';

@@ -1,6 +1,7 @@
 /**
- * Requests that must be refused, with the status each gets under the default limits. Shared by the tests of the
- * codec and of the server. Each row alone, without a byte behind it, is enough to be refused.
+ * Requests that must be refused, with the status each gets under the default limits. Shared by the
+ * tests of the codec and of the server. Each row alone, without a byte behind it, is enough to be
+ * refused.
  */
 import { Buffer } from 'node:buffer';
 
