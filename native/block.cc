@@ -1,0 +1,76 @@
+#include "block.h"
+
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+
+namespace zbus {
+namespace {
+
+constexpr size_t kOffsetDigits = 20;
+
+}  // namespace
+
+std::string block_name(uint64_t first_offset) {
+  std::array<char, 32> name;
+  const int length = std::snprintf(name.data(), name.size(), "%020" PRIu64 ".block", first_offset);
+  return {name.data(), static_cast<size_t>(length)};
+}
+
+bool parse_block_name(std::string_view name, uint64_t* first_offset) {
+  if (name.size() != kOffsetDigits + kBlockSuffix.size()) return false;
+  if (name.substr(kOffsetDigits) != kBlockSuffix) return false;
+  uint64_t value = 0;
+  for (const char digit : name.substr(0, kOffsetDigits)) {
+    if (digit < '0' || digit > '9') return false;
+    if (__builtin_mul_overflow(value, 10, &value)) return false;
+    if (__builtin_add_overflow(value, static_cast<uint64_t>(digit - '0'), &value)) return false;
+  }
+  *first_offset = value;
+  return true;
+}
+
+std::string Block::index_name() const {
+  return block_name(first_offset).substr(0, kOffsetDigits) + ".index";
+}
+
+Status Block::load_salt(Disk& disk, OpenFile& file, bool* known) {
+  if (salt_state.load() == Salt::kUnread) {
+    BlockHeader header;
+    bool valid = false;
+    Status status = read_block_header(disk, file, first_offset, &header, &valid);
+    if (!status.ok()) return status;
+    if (valid) {
+      set_salt(header.salt);
+    } else {
+      salt_state.store(Salt::kUnreadable);
+    }
+  }
+  *known = salt_state.load() == Salt::kKnown;
+  return {};
+}
+
+Status write_block_header(Disk& disk, OpenFile& file, const BlockHeader& header) {
+  std::array<uint8_t, kBlockHeaderBytes> bytes;
+  encode_block_header(header, bytes.data());
+  Status status = disk.write(file, bytes.data(), bytes.size(), 0);
+  if (!status.ok()) return status;
+  return disk.write(file, bytes.data(), bytes.size(), kBlockHeaderCopyPosition);
+}
+
+Status read_block_header(Disk& disk, OpenFile& file, uint64_t first_offset, BlockHeader* header,
+                         bool* valid) {
+  *valid = false;
+  for (const uint64_t position : {uint64_t{0}, kBlockHeaderCopyPosition}) {
+    std::array<uint8_t, kBlockHeaderBytes> bytes{};
+    size_t got = 0;
+    Status status = disk.read(file, bytes.data(), bytes.size(), position, &got);
+    if (!status.ok()) return status;
+    *valid = got == bytes.size() && decode_block_header(bytes.data(), header) &&
+             header->first_offset == first_offset;
+    if (*valid) return {};
+  }
+  return {};
+}
+
+}  // namespace zbus

@@ -1,0 +1,278 @@
+#include "cursor.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace zbus {
+namespace {
+
+constexpr std::string_view kCursorSuffix = ".cursor";
+// Leaves room for the suffixes within the 255 bytes of a file name.
+constexpr size_t kCursorFileBytesMax = 240;
+
+using SlotBytes = std::array<uint8_t, kCursorSlotBytes>;
+
+size_t encode_slot(const CursorSlot& slot, uint8_t* target) {
+  const size_t size = kCursorHeaderBytes + slot.name.size();
+  std::memset(target, 0, kCursorHeaderBytes);
+  std::memcpy(target, kCursorMagic, sizeof kCursorMagic);
+  store(target + 12, kFormatVersion);
+  store(target + 16, slot.generation);
+  store(target + 24, slot.log_id);
+  store(target + 32, slot.floor);
+  store(target + 40, static_cast<uint16_t>(slot.name.size()));
+  std::memcpy(target + kCursorHeaderBytes, slot.name.data(), slot.name.size());
+  store(target + 8, crc32c(0, target + 12, size - 12));
+  return size;
+}
+
+bool decode_slot(const uint8_t* source, CursorSlot* slot) {
+  if (std::memcmp(source, kCursorMagic, sizeof kCursorMagic) != 0) return false;
+  if (load<uint32_t>(source + 12) != kFormatVersion) return false;
+  const size_t name_length = load<uint16_t>(source + 40);
+  const size_t range_count = load<uint16_t>(source + 42);
+  const size_t size = kCursorHeaderBytes + name_length + range_count * 16;
+  if (name_length > kCursorNameBytesMax || size > kCursorSlotBytes) return false;
+  if (load<uint32_t>(source + 8) != crc32c(0, source + 12, size - 12)) return false;
+  slot->generation = load<uint64_t>(source + 16);
+  slot->log_id = load<uint64_t>(source + 24);
+  slot->floor = load<uint64_t>(source + 32);
+  slot->name.assign(reinterpret_cast<const char*>(source) + kCursorHeaderBytes, name_length);
+  return true;
+}
+
+}  // namespace
+
+Cursor::Cursor(std::shared_ptr<Context> context, std::string path, CursorSlot slot,
+               size_t slot_index)
+    : context_(std::move(context)),
+      path_(std::move(path)),
+      file_id_(context_->files.next_id()),
+      slot_(std::move(slot)),
+      slot_index_(slot_index) {}
+
+uint64_t Cursor::offset() {
+  std::lock_guard lock(mutex_);
+  return slot_.floor;
+}
+
+Status Cursor::store(uint64_t offset, bool* listed) {
+  *listed = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return Status::error(Code::kClosed, "cursor is closed");
+    if (!failed_.ok()) return failed_;
+    if (offset == slot_.floor) return {};
+    slot_.floor = offset;
+    waiting_ = syncing_;
+    if (!syncing_) {
+      if (Status status = write_slot(); !status.ok()) return status;
+    }
+  }
+  *listed = true;
+  context_->flusher.add(shared_from_this(), Urgency::kInterval);
+  return {};
+}
+
+Status Cursor::write_slot() {
+  if (file_ == nullptr) {
+    Status status = context_->files.acquire(file_id_, path_, &file_);
+    if (!status.ok()) return status;
+  }
+  slot_.generation++;
+  SlotBytes bytes;
+  const size_t size = encode_slot(slot_, bytes.data());
+  dirty_ = true;
+  return context_->disk.write(*file_, bytes.data(), size, slot_index_ * kCursorSlotBytes);
+}
+
+// A slot that is being synced must not change: were it written again in the meantime, a power cut
+// could tear it after the other one was given up.
+Status Cursor::sync_file(bool* again) {
+  FileRef file;
+  *again = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (!failed_.ok()) return failed_;
+    if (!dirty_) return {};
+    syncing_ = true;
+    file = file_;
+  }
+  Status status = context_->disk.sync(*file);
+  std::lock_guard lock(mutex_);
+  syncing_ = false;
+  if (!status.ok()) {
+    failed_ = Status::error(Code::kReadOnly, std::string("cursor failed: ") + status.message());
+    return failed_;
+  }
+  slot_index_ = (slot_index_ + 1) % kCursorSlots;
+  dirty_ = false;
+  if (waiting_) {
+    waiting_ = false;
+    *again = true;
+    return write_slot();
+  }
+  file_.reset();
+  return {};
+}
+
+FlushTarget::Outcome Cursor::flush() {
+  std::lock_guard flushing(flush_mutex_);
+  bool again = false;
+  // A failure is kept: the next store reports it.
+  static_cast<void>(sync_file(&again));
+  return {false, again};
+}
+
+Status Cursor::close() {
+  std::lock_guard flushing(flush_mutex_);
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  for (bool again = true; again;) {
+    Status status = sync_file(&again);
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+void Cursor::abandon() {
+  std::lock_guard flushing(flush_mutex_);
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  dirty_ = false;
+  file_.reset();
+  context_->files.forget(file_id_);
+}
+
+Status CursorSet::open(const std::string& file, const std::string& name, uint64_t start,
+                       bool create, uint64_t first, uint64_t next, CursorRef* cursor) {
+  const bool named = !file.empty() && file.size() <= kCursorFileBytesMax && file[0] != '.' &&
+                     file.find('/') == std::string::npos && file.find('\0') == std::string::npos;
+  if (!named) return Status::error(Code::kInvalid, "not a cursor file name: " + file);
+  if (name.size() > kCursorNameBytesMax) {
+    return Status::error(Code::kInvalid, "group name is longer than 1024 bytes");
+  }
+  std::lock_guard lock(mutex_);
+  const auto found = cursors_.find(file);
+  if (found != cursors_.end() && !create) {
+    *cursor = found->second;
+    return {};
+  }
+  if (found != cursors_.end()) {
+    found->second->abandon();
+    cursors_.erase(found);
+  }
+  CursorSlot slot;
+  size_t index = 0;
+  bool valid = false;
+  if (!create) {
+    Status status = read(file, &slot, &index, &valid);
+    if (!status.ok()) return status;
+    valid = valid && slot.name == name && slot.log_id == log_id_;
+  }
+  if (valid) {
+    index = (index + 1) % kCursorSlots;
+    slot.floor = std::clamp(slot.floor, first, next);
+  } else {
+    slot = {1, log_id_, std::clamp(start, first, next), name};
+    Status status = make(file, slot);
+    if (!status.ok()) return status;
+    index = 1;
+  }
+  const std::string path = folder_ + "/" + file + std::string(kCursorSuffix);
+  *cursor = std::make_shared<Cursor>(context_, path, std::move(slot), index);
+  cursors_[file] = *cursor;
+  return {};
+}
+
+// The better of the two slots; `*index` says which.
+Status CursorSet::read(const std::string& file, CursorSlot* slot, size_t* index, bool* valid) {
+  *valid = false;
+  std::string bytes;
+  const std::string path = folder_ + "/" + file + std::string(kCursorSuffix);
+  Status status = context_->disk.read_file(path, kCursorSlots * kCursorSlotBytes, &bytes);
+  if (status.error_number() == ENOENT) return {};
+  if (!status.ok()) return status;
+  bytes.resize(kCursorSlots * kCursorSlotBytes);
+  for (size_t i = 0; i < kCursorSlots; i++) {
+    CursorSlot candidate;
+    const auto source = reinterpret_cast<const uint8_t*>(bytes.data()) + i * kCursorSlotBytes;
+    if (!decode_slot(source, &candidate)) continue;
+    if (*valid && candidate.generation <= slot->generation) continue;
+    *slot = candidate;
+    *index = i;
+    *valid = true;
+  }
+  return {};
+}
+
+// Makes the file with one valid slot. What stood there and was not understood is kept beside it.
+Status CursorSet::make(const std::string& file, const CursorSlot& slot) {
+  const std::string name = file + std::string(kCursorSuffix);
+  CursorSlot before;
+  size_t index = 0;
+  bool valid = false;
+  Status status = read(file, &before, &index, &valid);
+  if (!status.ok()) return status;
+  if (!valid || before.name != slot.name) {
+    status = context_->disk.rename(folder_ + "/" + name, folder_ + "/" + name + ".bad");
+    if (!status.ok() && status.error_number() != ENOENT) return status;
+  }
+  std::string bytes(kCursorSlots * kCursorSlotBytes, '\0');
+  encode_slot(slot, reinterpret_cast<uint8_t*>(bytes.data()));
+  return context_->disk.replace_file(folder_, name, bytes);
+}
+
+Status CursorSet::remove(const std::string& file) {
+  std::lock_guard lock(mutex_);
+  const auto found = cursors_.find(file);
+  if (found != cursors_.end()) {
+    found->second->abandon();
+    cursors_.erase(found);
+  }
+  if (file.empty() || file.find('/') != std::string::npos) {
+    return Status::error(Code::kInvalid, "not a cursor file name: " + file);
+  }
+  Status status = context_->disk.remove(folder_ + "/" + file + std::string(kCursorSuffix));
+  if (!status.ok()) return status;
+  return context_->disk.sync_folder(folder_);
+}
+
+Status CursorSet::list(std::vector<std::string>* names) {
+  std::vector<FolderEntry> entries;
+  Status status = context_->disk.list(folder_, &entries);
+  if (!status.ok()) return status;
+  for (const FolderEntry& entry : entries) {
+    const std::string_view name = entry.name;
+    if (!entry.regular || name.size() <= kCursorSuffix.size()) continue;
+    const size_t stem = name.size() - kCursorSuffix.size();
+    if (name.substr(stem) != kCursorSuffix) continue;
+    CursorSlot slot;
+    size_t index = 0;
+    bool valid = false;
+    status = read(entry.name.substr(0, stem), &slot, &index, &valid);
+    if (!status.ok()) return status;
+    if (valid) names->push_back(slot.name);
+  }
+  std::sort(names->begin(), names->end());
+  return {};
+}
+
+Status CursorSet::close() {
+  std::lock_guard lock(mutex_);
+  Status first_failure;
+  for (const auto& [file, cursor] : cursors_) {
+    Status status = cursor->close();
+    if (!status.ok() && first_failure.ok()) first_failure = status;
+  }
+  cursors_.clear();
+  return first_failure;
+}
+
+}  // namespace zbus

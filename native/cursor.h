@@ -1,0 +1,87 @@
+// Positions of consume groups, one small file each: two slots, the durable one never overwritten
+// before the other has been synced. A position may lag behind what was stored last, never lead.
+// Owned by a Queue's CursorSet; stored to on the event loop, synced by the flusher. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "context.h"
+#include "flusher.h"
+#include "format.h"
+#include "status.h"
+
+namespace zbus {
+
+// What one slot holds.
+struct CursorSlot {
+  uint64_t generation = 0;  // the valid slot with the higher one counts
+  uint64_t log_id = 0;      // of the topic the position belongs to
+  uint64_t floor = 0;       // next offset to deliver
+  std::string name;         // of the group
+};
+
+class Cursor final : public FlushTarget, public std::enable_shared_from_this<Cursor> {
+ public:
+  Cursor(std::shared_ptr<Context> context, std::string path, CursorSlot slot, size_t slot_index);
+
+  uint64_t offset();
+  // Writes the position; it is durable after the next interval. While a sync of the file is under
+  // way the position waits in memory. `*listed` as in Queue::commit().
+  Status store(uint64_t offset, bool* listed);
+  Outcome flush() override;
+  // Flushes; stores are refused afterwards.
+  Status close();
+  // As close(), for a file that is about to be removed.
+  void abandon();
+
+ private:
+  Status write_slot();
+  Status sync_file(bool* again);
+
+  const std::shared_ptr<Context> context_;
+  const std::string path_;
+  const uint64_t file_id_;
+  std::mutex flush_mutex_;  // held by the one thread that syncs
+  std::mutex mutex_;
+  CursorSlot slot_;
+  size_t slot_index_;     // where the next store goes
+  FileRef file_;          // held while dirty
+  bool dirty_ = false;    // a slot was written since the last sync
+  bool syncing_ = false;  //
+  bool waiting_ = false;  // a store came while syncing
+  bool closed_ = false;
+  Status failed_;
+};
+using CursorRef = std::shared_ptr<Cursor>;
+
+class CursorSet {
+ public:
+  CursorSet(std::shared_ptr<Context> context, std::string folder, uint64_t log_id)
+      : context_(std::move(context)), folder_(std::move(folder)), log_id_(log_id) {}
+
+  // The cursor as stored, clamped to [first, next]; made at `start` if absent, damaged, of another
+  // group or topic, or if `create`. The same object for the same file.
+  Status open(const std::string& file, const std::string& name, uint64_t start, bool create,
+              uint64_t first, uint64_t next, CursorRef* cursor);
+  Status remove(const std::string& file);
+  // Names of the groups in the readable cursor files.
+  Status list(std::vector<std::string>* names);
+  Status close();
+
+ private:
+  Status read(const std::string& file, CursorSlot* slot, size_t* index, bool* valid);
+  Status make(const std::string& file, const CursorSlot& slot);
+
+  const std::shared_ptr<Context> context_;
+  const std::string folder_;
+  const uint64_t log_id_;
+  std::mutex mutex_;
+  std::map<std::string, CursorRef> cursors_;
+};
+
+}  // namespace zbus
