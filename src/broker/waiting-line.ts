@@ -43,6 +43,8 @@ export class WaitingLine {
   readonly #onRoom: () => void;
   #waiters: Waiter[] = [];
   #head = 0;
+  /** Length at which those who left are cut out: twice what was left then, so the cost is shared. */
+  #cutAt = COMPACT_AT;
   /** Waiters whose session takes no bytes now, by session. */
   readonly #parked = new Map<Session, Waiter[]>();
 
@@ -51,7 +53,13 @@ export class WaitingLine {
     this.#onRoom = onRoom;
   }
 
+  /** Waiters kept, with some that left and are not cut out yet. */
+  get length(): number {
+    return this.#waiters.length - this.#head;
+  }
+
   push(waiter: Waiter): void {
+    if (this.length >= this.#cutAt) this.#cutOutGone();
     this.#waiters.push(waiter);
   }
 
@@ -89,6 +97,12 @@ export class WaitingLine {
     if (session === null) this.#parked.clear();
     else this.#parked.delete(session);
     return removed;
+  }
+
+  #cutOutGone(): void {
+    this.#waiters = this.#waiters.slice(this.#head).filter((waiter) => !waiter.gone);
+    this.#head = 0;
+    this.#cutAt = Math.max(COMPACT_AT, 2 * this.#waiters.length);
   }
 
   #advance(): void {
