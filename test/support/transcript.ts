@@ -50,8 +50,13 @@ function repliesOf(receive: string): Reply[] {
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TIME_MS = /^\d{13}$/;
 const ADDRESS = /^(\[[0-9a-f:]+\]|[\w.]+):\d+$/;
-/** The form that stands for a value that varies. */
+/** The forms that stand for values that vary. */
 const FORMS = [UUID, TIME_MS, ADDRESS];
+
+/** True for an id that the server made, since the request had none; '' for none at all. */
+export function isMadeUp(id: string): boolean {
+  return id === '' || UUID.test(id);
+}
 
 /** Asserts that `actual` is the recorded reply but for what may differ. */
 export function compareReply(actual: Reply, recorded: Reply, differences: Differences): void {

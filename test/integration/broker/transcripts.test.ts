@@ -10,6 +10,7 @@ import {
   type Differences,
   type TranscriptRow,
   compareReply,
+  isMadeUp,
   readTranscript,
 } from '../../support/transcript.js';
 
@@ -113,6 +114,10 @@ const EXCEPTIONS_0_11: Exceptions = {
     reason: 'texts are those of 0.8',
     body: 'Message not found: offset=123456789',
   },
+  'declare exclusive group': {
+    reason: 'starts where the group that has read furthest is: the rows of that one are left out',
+    keysVarying: ['messageCount'],
+  },
   'a second consumer of an exclusive group': {
     reason: '401 asks for credentials, which would not help',
     status: 403,
@@ -126,12 +131,18 @@ const MESSAGE_HEADERS = ['offset', 'timestamp', 'consume_group', 'origin_method'
 const PRODUCE_HEADERS = ['offset', 'ack_level'];
 const VARYING = ['createdTime', 'lastUpdatedTime', 'infoVersion', 'address', 'serverVersion'];
 
+interface Replayed {
+  readonly row: TranscriptRow;
+  readonly differences: Differences;
+  readonly exception: Exception | undefined;
+  /** The row behind this one only listens: its reply may have come already. */
+  readonly awaited: boolean;
+}
+
 /** Sends the row and compares the replies; nothing else may have come meanwhile. */
 async function replay(
   client: Client,
-  row: TranscriptRow,
-  differences: Differences,
-  exception: Exception | undefined,
+  { row, differences, exception, awaited }: Replayed,
 ): Promise<void> {
   if (row.send !== null) client.write(row.send);
   for (const recorded of row.replies) {
@@ -140,10 +151,12 @@ async function replay(
       status: exception?.status ?? recorded.status,
       body: exception?.body === undefined ? recorded.body : Buffer.from(exception.body),
     };
-    compareReply(await client.next(), expected, differences);
+    const id = recorded.headers.get('id') ?? '';
+    const reply = isMadeUp(id) ? await client.next() : await client.reply(id);
+    compareReply(reply, expected, differences);
   }
   await client.fence();
-  assert.deepEqual(client.unclaimed, [], 'more replies than recorded');
+  if (!awaited) assert.deepEqual(client.unclaimed, [], 'more replies than recorded');
 }
 
 function differencesOf(
@@ -181,7 +194,7 @@ describe('as the recorded server 0.8.0', () => {
   after(cleanUp);
 
   /** What the recorder sent on another connection, or in an earlier write. */
-  const before_: Readonly<Record<string, () => Promise<unknown>>> = {
+  const preparations: Readonly<Record<string, () => Promise<unknown>>> = {
     'empty topic': () => client.expect(200, 'declare', { topic: 'T3' }),
     'a request split over two writes (second half)': () => {
       client.write('GET / HTTP/1.1\r\nc');
@@ -189,11 +202,14 @@ describe('as the recorded server 0.8.0', () => {
     },
   };
 
-  for (const row of rows.filter((one) => isReplayed(one, LEFT_OUT_0_8, CHANGED_0_8))) {
+  const replayed = rows.filter((row) => isReplayed(row, LEFT_OUT_0_8, CHANGED_0_8));
+  for (const [i, row] of replayed.entries()) {
     it(row.name, async () => {
-      await before_[row.name]?.();
+      await preparations[row.name]?.();
       const exception = EXCEPTIONS_0_8[row.name];
-      await replay(client, row, differencesOf(exception, ['cmd', 'ack'], []), exception);
+      const differences = differencesOf(exception, ['cmd', 'ack'], []);
+      const awaited = replayed[i + 1]?.send === null;
+      await replay(client, { row, differences, exception, awaited });
     });
   }
 
@@ -222,7 +238,7 @@ describe('as the recorded server 0.11.5', () => {
   });
   after(cleanUp);
 
-  const before_: Readonly<Record<string, () => Promise<unknown>>> = {
+  const preparations: Readonly<Record<string, () => Promise<unknown>>> = {
     'unconsume: no reply': () =>
       client.expect(200, 'declare', { topic: 'MyTopic', consume_group: 'g2' }),
     'a second consumer of an exclusive group': async () => {
@@ -234,7 +250,7 @@ describe('as the recorded server 0.11.5', () => {
 
   for (const row of rows.filter((one) => isReplayed(one, LEFT_OUT_0_11))) {
     it(row.name, async () => {
-      await before_[row.name]?.();
+      await preparations[row.name]?.();
       const exception = EXCEPTIONS_0_11[row.name];
       const isMessage = row.replies.some(({ headers }) => headers.has('origin_id'));
       // 0.11 names the topic in every reply, and the peer of the producer in every message.
@@ -246,7 +262,7 @@ describe('as the recorded server 0.11.5', () => {
         ...differences,
         keysVarying: new Set([...differences.keysVarying, 'consumerList']),
       };
-      await replay(client, row, listsVary, exception);
+      await replay(client, { row, differences: listsVary, exception, awaited: false });
     });
   }
 
