@@ -1,4 +1,4 @@
-/** Started by open-files.test.ts under a low limit of open files: a Listener that tells its port. */
+/** Started by open-files.test.ts with a low limit of open files: a Listener that tells its port. */
 import { Listener } from '../../../src/server/listener.js';
 import { Turn } from '../../../src/turn.js';
 import { SmallBroker } from './harness.js';
