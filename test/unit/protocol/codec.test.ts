@@ -276,10 +276,7 @@ describe('decoder: limits', () => {
   it('reads limits at each use, so that they can be raised', () => {
     const limit = { ...limits, bodyBytesMax: 3 };
     let count = 0;
-    const decoder = new Decoder(limit, {
-      onMessage: () => count++,
-      onContinue: nothing.onContinue,
-    });
+    const decoder = new Decoder(limit, { ...nothing, onMessage: () => count++ });
     decoder.push(Buffer.from('POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc'));
     limit.bodyBytesMax = 6;
     decoder.push(Buffer.from(PRODUCE));
@@ -305,10 +302,7 @@ describe('decoder: states', () => {
   ];
 
   it('is idle between messages, and tells head from body', () => {
-    const decoder = new Decoder(limits, {
-      onMessage: () => undefined,
-      onContinue: nothing.onContinue,
-    });
+    const decoder = new Decoder(limits, { ...nothing, onMessage: () => undefined });
     for (const [text, state] of steps) {
       decoder.push(Buffer.from(text));
       assert.equal(decoder.state, state, JSON.stringify(text));
@@ -317,10 +311,7 @@ describe('decoder: states', () => {
 
   it('refuses an end in the middle of a message, and only there', () => {
     for (const place of Array.from({ length: PRODUCE.length + 1 }, (_, i) => i)) {
-      const decoder = new Decoder(limits, {
-        onMessage: () => undefined,
-        onContinue: nothing.onContinue,
-      });
+      const decoder = new Decoder(limits, { ...nothing, onMessage: () => undefined });
       decoder.push(Buffer.from(PRODUCE.slice(0, place)));
       const end = () => {
         decoder.end();
