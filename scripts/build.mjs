@@ -32,9 +32,9 @@ function buildAddon() {
   if (findCompiler() === undefined) fail(`the addon needs a C++20 compiler (${advice})`);
   if (findProgram('make', 'ninja') === undefined) fail(`the addon needs make (${advice})`);
   if (findProgram('cmake') !== undefined) {
-    runPackage('cmake-js/bin/cmake-js', ['compile', '--silent']);
+    runPackage('cmake-js/bin/cmake-js', ['build', '--log-level', 'error']);
   } else if (findProgram('python3', 'python') !== undefined) {
-    runPackage('node-gyp/bin/node-gyp.js', ['rebuild'], nodeGypEnvironment());
+    runPackage('node-gyp/bin/node-gyp.js', ['rebuild', '--jobs', 'max'], nodeGypEnvironment());
   } else {
     fail(`the addon needs cmake, or python3 for node-gyp (${advice})`);
   }

@@ -3,11 +3,15 @@
  * nothing. `--if-stale` (used by `prepack`) does nothing when it is newer than every native source.
  */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeGypEnvironment, root } from './toolchain.mjs';
 
 const folder = join(root, 'prebuilds', `${process.platform}-${process.arch}`);
+
+/** What node-gyp reads. */
+const SOURCES = ['package.json', 'binding.gyp', 'native'];
 
 /** @param {string} path */
 function modified(path) {
@@ -30,11 +34,23 @@ function isStale() {
   return [join(root, 'binding.gyp'), ...sources].some((source) => modified(source) > builtAt);
 }
 
-if (!process.argv.includes('--if-stale') || isStale()) {
-  const prebuildify = join(root, 'node_modules/prebuildify/bin.js');
-  execFileSync(process.execPath, [prebuildify, '--napi', '--strip', '--tag-libc'], {
-    cwd: root,
-    env: nodeGypEnvironment(),
-    stdio: 'inherit',
-  });
+/** In a copy, because node-gyp begins by deleting build/, where CMake keeps its work. */
+function prebuild() {
+  const copy = mkdtempSync(join(tmpdir(), 'zbus-prebuild-'));
+  try {
+    for (const source of SOURCES)
+      cpSync(join(root, source), join(copy, source), { recursive: true });
+    const prebuildify = join(root, 'node_modules/prebuildify/bin.js');
+    const nodeGyp = join(root, 'node_modules/.bin/node-gyp');
+    const target = ['--cwd', copy, '--out', root, '--node-gyp', nodeGyp];
+    execFileSync(process.execPath, [prebuildify, '--napi', '--strip', '--tag-libc', ...target], {
+      cwd: root,
+      env: { JOBS: 'max', ...nodeGypEnvironment() },
+      stdio: 'inherit',
+    });
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
 }
+
+if (!process.argv.includes('--if-stale') || isStale()) prebuild();
