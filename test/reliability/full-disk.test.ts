@@ -11,8 +11,11 @@ import { Payloads, runSeed } from './payload.js';
 import { type FileSystem, canMount, mountSmallDisk } from './small-disk.js';
 
 const DISK_BYTES = 64 * 1024 * 1024;
-const BALLAST_BODY = Buffer.alloc(64 * 1024, 'b');
+const LARGE_BYTES = 64 * 1024;
+const BALLAST_BODY = Buffer.alloc(LARGE_BYTES, 'b');
 const BALLAST_COUNT = 160;
+/** The disk without the ballast and without what the file system takes holds more than these. */
+const LARGE_COUNT_MIN = 500;
 const TIMEOUT_MS = 60_000;
 /** No reserve: the file system itself must say that it is full. */
 const ENV = { ZBUS_MIN_FREE_BYTES: '0', ZBUS_BLOCK_BYTES: String(1024 * 1024) };
@@ -23,8 +26,8 @@ class FullDiskTrial {
   readonly #dir: string;
   readonly #level: Level;
   readonly #payloads = new Payloads(runSeed());
-  /** By offset: the number of the message whose produce was answered 200. */
-  readonly #acked = new Map<number, number>();
+  /** By offset: the body whose produce was answered 200. */
+  readonly #acked = new Map<number, Buffer>();
   #sent = 0;
 
   constructor(kind: FileSystem, level: Level) {
@@ -51,19 +54,22 @@ class FullDiskTrial {
     }
   }
 
-  /** One produce; true when it was stored, false when the disk was full. */
-  async produce(client: Client): Promise<boolean> {
-    const n = this.#sent++;
-    const headers = { topic: 'kept', ack_level: this.#level, n };
-    const reply = await client.request('produce', headers, this.#payloads.body(0, n));
-    if (reply.status === 507) return false;
-    assert.equal(reply.status, 200, reply.body.toString());
-    this.#acked.set(Number(reply.headers.get('offset')), n);
-    return true;
+  /** Produces until the disk is full: large messages, then those that fit between; returns how many. */
+  async fill(client: Client): Promise<number> {
+    const before = this.#acked.size;
+    while (await this.#produce(client, this.#payloads.bodyOf(0, this.#sent, LARGE_BYTES)));
+    while (await this.#produce(client, this.#payloads.body(0, this.#sent)));
+    return this.#acked.size - before;
   }
 
-  async fill(client: Client): Promise<void> {
-    while (await this.produce(client));
+  /** True when the message was stored, false when the disk was full. */
+  async #produce(client: Client, body: Buffer): Promise<boolean> {
+    const headers = { topic: 'kept', ack_level: this.#level, n: this.#sent++ };
+    const reply = await client.request('produce', headers, body);
+    if (reply.status === 507) return false;
+    assert.equal(reply.status, 200, reply.body.toString());
+    this.#acked.set(Number(reply.headers.get('offset')), body);
+    return true;
   }
 
   /** Takes the group's next message and checks it. */
@@ -76,15 +82,14 @@ class FullDiskTrial {
   async assertAllKept(client: Client): Promise<void> {
     const { messageDepth } = await client.query<{ messageDepth: number }>('kept');
     assert.equal(messageDepth, this.#acked.size, 'as many messages as were acknowledged');
-    for (const offset of this.#acked.keys()) {
+    for (let offset = 0; offset < messageDepth; offset++) {
       const reply = await client.expect(200, 'consume', { topic: 'kept', offset });
       this.#checkBytes(offset, reply.body);
     }
   }
 
   #checkBytes(offset: number, body: Buffer): void {
-    const n = this.#acked.get(offset) ?? -1;
-    assert(this.#payloads.body(0, n).equals(body), `message ${n} at ${offset} has other bytes`);
+    assert(this.#acked.get(offset)?.equals(body), `the message at ${offset} has other bytes`);
   }
 }
 
@@ -104,7 +109,7 @@ describe('a full disk', function () {
         let broker = await trial.start();
         let client = await Client.connect(broker.port);
         await trial.prepare(client);
-        await trial.fill(client);
+        assert((await trial.fill(client)) > LARGE_COUNT_MIN);
 
         // Full: what is there is served, positions move, questions are answered.
         await trial.consume(client, 0);
@@ -112,8 +117,7 @@ describe('a full disk', function () {
         await trial.assertAllKept(client);
 
         await client.expect(200, 'remove', { topic: 'ballast' });
-        assert(await trial.produce(client), 'produce goes on once there is room');
-        await trial.fill(client);
+        assert((await trial.fill(client)) > BALLAST_COUNT / 2, 'produce goes on in the room made');
 
         // A full disk is no reason not to start.
         await broker.end('SIGKILL');

@@ -34,15 +34,28 @@ export class Payloads {
     for (let at = 0; at < POOL_BYTES; at += 4) this.#pool.writeUInt32LE(random() * 2 ** 32, at);
   }
 
-  /** Body of message `n` of `producer`; a view, not to be written to. */
+  /** Body of message `n` of `producer`, of a size of its own; a view, not to be written to. */
   body(producer: number, n: number): Buffer {
+    const random = this.#randomOf(producer, n);
+    return this.#view(sizeOf(random()), random());
+  }
+
+  /** The same with a given size. */
+  bodyOf(producer: number, n: number, bytes: number): Buffer {
+    return this.#view(bytes, this.#randomOf(producer, n)());
+  }
+
+  #view(bytes: number, share: number): Buffer {
+    const start = Math.floor(share * (POOL_BYTES - bytes));
+    return this.#pool.subarray(start, start + bytes);
+  }
+
+  #randomOf(producer: number, n: number): () => number {
     const random = randomOf(
       this.#seed ^ Math.imul(producer + 1, 0x9e3779b1) ^ Math.imul(n, 0x85eb),
     );
     random();
-    const bytes = sizeOf(random());
-    const start = Math.floor(random() * (POOL_BYTES - bytes));
-    return this.#pool.subarray(start, start + bytes);
+    return random;
   }
 }
 

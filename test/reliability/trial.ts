@@ -54,9 +54,13 @@ export class Trial {
     await broker.end('SIGKILL');
   }
 
-  /** Runs traffic on a fresh broker and ends it with the signal after a random time. */
+  /**
+   * Starts a broker, holds what it recovered against the oracle, runs new traffic on it and ends it
+   * with the signal after a random time.
+   */
   async run(signal: 'SIGKILL' | 'SIGTERM'): Promise<Exit> {
     const broker = await this.start();
+    await this.#check(await Client.connect(broker.port));
     const traffic = new Traffic(this.#oracle, this.#payloads);
     await traffic.consume(broker.port);
     await traffic.produce(broker.port);
@@ -65,19 +69,11 @@ export class Trial {
     return exit;
   }
 
-  /** Starts, reads what is there and holds it against the oracle; ends with another kill. */
-  async check(): Promise<void> {
-    const broker = await this.start();
-    const client = await Client.connect(broker.port);
-    const tail = await readLog(client, this.#payloads, this.#oracle.end);
-    this.#addRound(this.#oracle.recovered(tail));
-    await broker.end('SIGKILL');
-  }
-
   /** The whole log once more, byte by byte; then the groups get the rest of it. */
   async finish(): Promise<void> {
     const broker = await this.start();
     const client = await Client.connect(broker.port);
+    await this.#check(client);
     this.#oracle.assertLog(await readLog(client, this.#payloads, 0));
     const traffic = new Traffic(this.#oracle, this.#payloads);
     await traffic.consume(broker.port);
@@ -88,6 +84,12 @@ export class Trial {
     await traffic.close();
     await client.close();
     assert.equal((await broker.end('SIGTERM')).code, 0);
+  }
+
+  /** What came back since the last check is what may and must be there. */
+  async #check(client: Client): Promise<void> {
+    const tail = await readLog(client, this.#payloads, this.#oracle.end);
+    this.#addRound(this.#oracle.recovered(tail));
   }
 
   /** A group may get again what was in flight at the kill: what its consumers had asked for. */
@@ -108,7 +110,7 @@ export class Trial {
       ({ name }, i) => `${name} ${sum((round) => round.repeated[i] ?? 0)}`,
     );
     console.log(
-      `      ${this.#rounds.length - 1} ends: ${sum(({ sent }) => sent)} sent, ${acked} ` +
+      `      ${this.#rounds.length - 2} ends: ${sum(({ sent }) => sent)} sent, ${acked} ` +
         `acknowledged, ${sum(({ recovered }) => recovered)} recovered; ` +
         `delivered again: ${repeated.join(', ')}`,
     );
