@@ -8,6 +8,7 @@
         "native/addon_queue.cc",
         "native/addon_reader.cc",
         "native/block.cc",
+        "native/buffer_pool.cc",
         "native/crc32c.cc",
         "native/cursor.cc",
         "native/disk.cc",

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "buffer_pool.h"
 #include "disk.h"
 #include "file_cache.h"
 #include "flusher.h"
@@ -37,6 +38,7 @@ struct Context {
   Disk disk;
   FileCache files;
   IndexCache indexes;
+  BufferPool buffers;
   Flusher flusher;
 };
 

@@ -5,8 +5,8 @@
 // Locks of the engine, in the order in which they may be taken together:
 //   Engine::mutex_, Queue::structure_mutex_, Queue::mutex_, then one of the leaves: Cursor::mutex_
 //   (which may take FileCache's), CursorSet::mutex_, Flusher::mutex_, FileCache::mutex_,
-//   IndexCache::mutex_. Cursor::flush_mutex_ comes before Cursor::mutex_. flush() is called with
-//   none held.
+//   IndexCache::mutex_, BufferPool::mutex_. Cursor::flush_mutex_ comes before Cursor::mutex_.
+//   flush() is called with none held.
 #pragma once
 
 #include <pthread.h>

@@ -17,7 +17,7 @@ bool passes(const Status& status) {
 
 Status Queue::open(std::shared_ptr<Context> context, const std::string& folder, uint64_t id,
                    std::shared_ptr<Queue>* queue) {
-  Recovered recovered;
+  Recovered recovered(context->buffers);
   Status status = recover(*context, folder, &recovered);
   if (!status.ok()) return status;
   *queue = std::make_shared<Queue>(std::move(context), folder, id, std::move(recovered));
@@ -198,7 +198,7 @@ Status Queue::roll_once(bool* done) {
   }
   status = writer_.begin(*next);
   if (!status.ok()) return status;
-  OpenBlock old;
+  OpenBlock old(context_->buffers);
   {
     std::lock_guard lock(mutex_);
     old = writer_.advance();

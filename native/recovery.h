@@ -15,6 +15,8 @@
 namespace zbus {
 
 struct Recovered {
+  explicit Recovered(BufferPool& buffers) : active(buffers) {}
+
   // All blocks in order; the last one is `active`, unless there is none.
   std::vector<BlockRef> blocks;
   OpenBlock active;

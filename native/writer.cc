@@ -13,7 +13,6 @@ constexpr uint64_t kReserveStepMin = uint64_t{64} << 10;
 constexpr uint64_t kReserveStepMax = uint64_t{4} << 20;
 constexpr uint64_t kZeroAheadBytes = uint64_t{256} << 10;
 constexpr uint64_t kZeroLowBytes = uint64_t{64} << 10;
-constexpr size_t kStagingBytesMin = size_t{4} << 10;
 
 uint64_t round_up(uint64_t value, uint64_t unit) {
   return (value + unit - 1) / unit * unit;
@@ -38,27 +37,6 @@ std::array<uint8_t, kRecordHeaderBytes> bare_record(RecordType type, uint32_t se
 }
 
 }  // namespace
-
-uint8_t* ByteBuffer::extend(size_t count) {
-  if (size_ + count > capacity_) {
-    const size_t wanted = std::max({capacity_ * 2, size_ + count, first_capacity_});
-    const size_t capacity = static_cast<size_t>(round_up(wanted, kStagingBytesMin));
-    std::unique_ptr<uint8_t[]> grown(new uint8_t[capacity]);
-    if (size_ > 0) std::memcpy(grown.get(), bytes_.get(), size_);
-    bytes_ = std::move(grown);
-    capacity_ = capacity;
-  }
-  uint8_t* target = bytes_.get() + size_;
-  size_ += count;
-  return target;
-}
-
-void ByteBuffer::clear() {
-  first_capacity_ = size_;
-  bytes_.reset();
-  size_ = 0;
-  capacity_ = 0;
-}
 
 size_t Writer::staged_bytes() const {
   size_t bytes = 0;
@@ -101,7 +79,7 @@ Status Writer::stage(const RecordParts& parts, uint64_t offset, uint64_t waterma
 }
 
 Status Writer::start_block(uint64_t offset, uint64_t timestamp_ms_min, uint64_t bytes) {
-  OpenBlock next;
+  OpenBlock next(context_.buffers);
   next.header = open_.back().header;
   next.header.salt = static_cast<uint32_t>(context_.disk.random());
   next.header.first_offset = offset;

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "block.h"
+#include "buffer_pool.h"
 #include "context.h"
 #include "format.h"
 #include "index.h"
@@ -29,26 +30,11 @@ struct RecordParts {
   uint8_t level = 0;
 };
 
-// Bytes that grow without being cleared first; memory goes back with clear().
-class ByteBuffer {
- public:
-  size_t size() const { return size_; }
-  const uint8_t* data() const { return bytes_.get(); }
-  // Makes room for `count` more bytes and returns where they go.
-  uint8_t* extend(size_t count);
-  // Gives the memory back; the next one to be staged begins with as much as was used now.
-  void clear();
-
- private:
-  std::unique_ptr<uint8_t[]> bytes_;
-  size_t size_ = 0;
-  size_t capacity_ = 0;
-  size_t first_capacity_ = 0;
-};
-
 // A block that takes records. The first of a Writer is on disk; those after it hold staged records
 // and have a file with space reserved, but no header yet.
 struct OpenBlock {
+  explicit OpenBlock(BufferPool& buffers) : staged(buffers) {}
+
   BlockRef block;
   BlockHeader header;
   uint32_t seed = 0;
