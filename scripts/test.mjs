@@ -11,7 +11,7 @@ import { readResults, requireAll } from './results.mjs';
 import { root } from './toolchain.mjs';
 
 const STAGES = [
-  'build',
+  'compile',
   'lint',
   'typecheck',
   'test:unit',
@@ -91,7 +91,7 @@ async function testAll(stages) {
     for (const stage of stages) {
       const run = await measureStage(stage, folder);
       runs.push(run);
-      if (stage === 'build' && !run.passed) break;
+      if (stage === 'compile' && !run.passed) break;
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
