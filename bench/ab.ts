@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { type AbFigures, runAb } from './ab-run.js';
 import {
   type Contender,
+  processorMs,
   replyLength,
   startBareServer,
   startBroker,
@@ -36,6 +37,7 @@ const WARM_UP_SHARE = 0.2;
 
 interface Case {
   readonly name: string;
+  readonly pid: number;
   readonly url: string;
   readonly concurrency: number;
   readonly post: boolean;
@@ -45,12 +47,17 @@ interface Case {
   readonly against: string;
 }
 
-const stops: (() => Promise<void>)[] = [];
+/** What one run says; the processor time is that of the contender alone, so it hardly feels a busy machine. */
+interface Figures extends AbFigures {
+  readonly processorUs: number;
+}
 
-async function up(contender: Promise<Contender>): Promise<number> {
-  const { port, stop } = await contender;
-  stops.push(stop);
-  return port;
+const contenders: Contender[] = [];
+
+async function up(starting: Promise<Contender>): Promise<Contender> {
+  const contender = await starting;
+  contenders.push(contender);
+  return contender;
 }
 
 function requireProgram(name: string, debianPackage: string): void {
@@ -67,18 +74,21 @@ async function post(port: number, url: string): Promise<void> {
 async function cases(dir: string, body: Buffer): Promise<Case[]> {
   const profileDir = flags['cpu-prof'];
   const nodeFlags = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
-  const broker = (name: string, ackLevel: 'disk' | 'page'): Promise<number> =>
+  const broker = (name: string, ackLevel: 'disk' | 'page'): Promise<Contender> =>
     up(startBroker({ dir: join(dir, name), ackLevel, nodeFlags }));
   const page = await broker('page', 'page');
   const disk = await broker('disk', 'disk');
   const consumed = await broker('consumed', 'page');
-  for (const port of [page, disk, consumed]) await post(port, '/declare/T/g');
+  for (const { port } of [page, disk, consumed]) await post(port, '/declare/T/g');
   const count = Math.ceil(requests * (rounds + WARM_UP_SHARE)) + 1;
-  await fill(consumed, 'T', count, body);
+  await fill(consumed.port, 'T', count, body);
 
-  const produceBytes = await replyLength(page, `POST /produce/T HTTP/1.0\r\nContent-Length: 0\r\n`);
-  const consumeBytes = await replyLength(consumed, 'GET /consume/T/g HTTP/1.0\r\n');
-  const nginx = async (name: string, replyBytes: number): Promise<number> => {
+  const produceBytes = await replyLength(
+    page.port,
+    `POST /produce/T HTTP/1.0\r\nContent-Length: 0\r\n`,
+  );
+  const consumeBytes = await replyLength(consumed.port, 'GET /consume/T/g HTTP/1.0\r\n');
+  const nginx = async (name: string, replyBytes: number): Promise<Contender> => {
     const scratch = join(dir, name);
     mkdirSync(scratch);
     return up(startNginx(scratch, replyBytes));
@@ -91,13 +101,14 @@ async function cases(dir: string, body: Buffer): Promise<Case[]> {
 
   const of = (
     name: string,
-    port: number,
+    { pid, port }: Contender,
     path: string,
     concurrency: number,
     against: string,
     target: number | null,
   ): Case => ({
     name,
+    pid,
     url: `http://127.0.0.1:${port}${path}`,
     concurrency,
     post: path.startsWith('/produce'),
@@ -120,19 +131,21 @@ async function cases(dir: string, body: Buffer): Promise<Case[]> {
 }
 
 /** Every case once, in turn. */
-async function runRound(all: readonly Case[], count: number, dir: string): Promise<AbFigures[]> {
+async function runRound(all: readonly Case[], count: number, dir: string): Promise<Figures[]> {
   const bodyFile = join(dir, 'body');
-  const figures: AbFigures[] = [];
-  for (const { url, concurrency, post: posts } of all) {
+  const figures: Figures[] = [];
+  for (const { pid, url, concurrency, post: posts } of all) {
     const request = { url, concurrency, requests: count, bodyFile: posts ? bodyFile : null };
-    figures.push(await runAb(request, dir));
+    const beganMs = processorMs(pid);
+    const measured = await runAb(request, dir);
+    figures.push({ ...measured, processorUs: ((processorMs(pid) - beganMs) * 1000) / count });
   }
   return figures;
 }
 
-function print(all: readonly Case[], results: readonly AbFigures[][]): void {
-  const column = (index: number, of: (figures: AbFigures) => number): number[] =>
-    results.map((round) => of(round[index] ?? { perSecond: NaN, p50Ms: NaN, p99Ms: NaN }));
+function print(all: readonly Case[], results: readonly Figures[][]): void {
+  const column = (index: number, of: (figures: Figures) => number): number[] =>
+    results.flatMap((round) => round.slice(index, index + 1).map(of));
   const rates = all.map((_, index) => column(index, ({ perSecond }) => perSecond));
   const rows = all.map(({ name, against, target }, index) => {
     const reference = rates[all.findIndex((one) => one.name === against)] ?? [];
@@ -142,12 +155,22 @@ function print(all: readonly Case[], results: readonly AbFigures[][]): void {
       thousands(median(rates[index] ?? [])),
       median(column(index, ({ p50Ms }) => p50Ms)).toFixed(2),
       median(column(index, ({ p99Ms }) => p99Ms)).toFixed(2),
+      median(column(index, ({ processorUs }) => processorUs)).toFixed(1),
       median(ratios).toFixed(2),
       `${Math.min(...ratios).toFixed(2)} .. ${Math.max(...ratios).toFixed(2)}`,
       target === null ? '' : `>= ${target.toFixed(2)}`,
     ];
   });
-  const heading = ['', 'requests/s', 'p50 ms', 'p99 ms', 'of nginx', 'over rounds', 'target'];
+  const heading = [
+    '',
+    'requests/s',
+    'p50 ms',
+    'p99 ms',
+    'cpu us',
+    'of nginx',
+    'over rounds',
+    'target',
+  ];
   printTable([heading, ...rows]);
 }
 
@@ -167,11 +190,11 @@ async function main(): Promise<void> {
     writeFileSync(join(dir, 'body'), body);
     const all = await cases(dir, body);
     await runRound(all, Math.floor(requests * WARM_UP_SHARE), dir);
-    const results: AbFigures[][] = [];
+    const results: Figures[][] = [];
     for (let round = 0; round < rounds; round++) results.push(await runRound(all, requests, dir));
     print(all, results);
   } finally {
-    for (const stop of stops) await stop();
+    for (const { stop } of contenders) await stop();
     rmSync(dir, { recursive: true, force: true });
   }
 }

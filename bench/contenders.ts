@@ -156,3 +156,20 @@ export function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   return Number(/^VmRSS:\s+(\d+) kB/mu.exec(status)?.[1] ?? NaN) * 1024;
 }
+
+/** Fields of /proc/PID/stat behind the name, which may hold blanks: the first is the state. */
+const STAT_USER_TICKS = 11;
+const STAT_SYSTEM_TICKS = 12;
+/** Fixed for user space on Linux, whatever the kernel ticks at. */
+const TICKS_PER_SECOND = 100;
+
+/** Processor time that a process and its children have used. */
+export function processorMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const ticks = Number(fields[STAT_USER_TICKS]) + Number(fields[STAT_SYSTEM_TICKS]);
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+  const own = (ticks * 1000) / TICKS_PER_SECOND;
+  if (children === '') return own;
+  return children.split(' ').reduce((sum, child) => sum + processorMs(Number(child)), own);
+}

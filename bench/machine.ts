@@ -52,13 +52,12 @@ function fileSystemOf(dir: string): string {
 }
 
 function commit(): string {
+  const git = (...parameters: string[]): string =>
+    execFileSync('git', parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   try {
-    const head = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-    const changed = execFileSync('git', ['status', '--porcelain', 'src', 'native'], {
-      encoding: 'utf8',
-    });
-    return changed === '' ? head : `${head} with changes`;
+    const head = git('rev-parse', '--short', 'HEAD').trim();
+    return git('status', '--porcelain', 'src', 'native') === '' ? head : `${head} with changes`;
   } catch {
-    return 'not in a clone';
+    return 'unknown (not in a clone)';
   }
 }
