@@ -37,6 +37,8 @@ export class DiskQueue implements Queue, TurnTask {
   scheduled = false;
   onReadable: (() => void) | null = null;
   onCaughtUp: (() => void) | null = null;
+  /** Set by DiskStore: called once the engine is done with the queue, well or not. */
+  onClosed: (() => void) | null = null;
   readonly #addon: Addon;
   readonly #handle: QueueHandle;
   readonly #turn: Turn;
@@ -227,6 +229,8 @@ export class DiskQueue implements Queue, TurnTask {
     } catch (error) {
       this.#failAll(storageError(error));
       throw error;
+    } finally {
+      this.onClosed?.();
     }
     this.#advance(this.#nextOffset, this.#nextOffset);
   }

@@ -52,6 +52,11 @@ export class DiskStore implements QueueStore {
     }
   }
 
+  /** Disk queues that are open. */
+  get openQueueCount(): number {
+    return this.#queues.size;
+  }
+
   names(): string[] {
     return this.#addon.engine_list(this.#engine).filter(isFolderName).map(nameOfFolder);
   }
@@ -77,7 +82,9 @@ export class DiskStore implements QueueStore {
       });
     });
     const queue = new DiskQueue(this.#addon, handle, this.#turn, name);
-    this.#queues.set(this.#addon.queue_id(handle), queue);
+    const id = this.#addon.queue_id(handle);
+    this.#queues.set(id, queue);
+    queue.onClosed = () => this.#queues.delete(id);
     return queue;
   }
 

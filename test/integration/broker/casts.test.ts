@@ -124,6 +124,30 @@ describe('messages and groups', () => {
     );
   });
 
+  it('many producers that outrun the disk are all answered, in order', async () => {
+    const bodies = Array.from({ length: 64 }, (_, n) => `${n} `.padEnd(256 * 1024));
+    const producers = await connectMany(8);
+    const replies = await Promise.all(
+      producers.map((one) =>
+        produceAll(
+          one,
+          't',
+          bodies.map((body) => ({ body })),
+          'disk',
+        ),
+      ),
+    );
+    for (const own of replies) {
+      const offsets = own.map(({ headers }) => Number(headers.get('offset')));
+      assert.deepEqual(
+        offsets,
+        [...offsets].sort((a, b) => a - b),
+      );
+    }
+    const { messageDepth } = await producer.query<{ messageDepth: number }>('t');
+    assert.equal(messageDepth, producers.length * bodies.length);
+  });
+
   it("two producers at once: each one's messages keep their order", async () => {
     const consumers = new Consumers([await broker.connect()], { topic: 't' });
     const other = await broker.connect();

@@ -120,6 +120,7 @@ describe('produce', () => {
     await client.get('/produce/t?token=secret&body=y');
     for (let n = 0; n < 2; n++) {
       const { headers } = await consume();
+      assert.doesNotMatch([...headers.values()].join(), /secret/);
       for (const name of ['token', 'cmd', 'ack'])
         assert(!headers.has(name), `${name} was passed on`);
       assert.notEqual(headers.get('sender'), 'forged');

@@ -5,6 +5,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StorageFailedError } from '../../../src/errors.js';
 import type { Queue } from '../../../src/queue/queue.js';
+import { Turn } from '../../../src/turn.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { BLOCK_BYTES, append, fill, openStore, readAll, readOne, record } from './queues.js';
@@ -141,6 +142,22 @@ describe('disk queue on its folder', () => {
     });
   });
 
+  it('acknowledges page once written, and disk not before the sync has come back', async () => {
+    const turn = new Turn();
+    const store = openStore(dir, turn);
+    const queue = await store.open('t', 'disk');
+    const acked: string[] = [];
+    const done = (level: 'disk' | 'page'): Promise<void> =>
+      append(queue, record(level), level).then(() => void acked.push(level));
+    const both = Promise.all([done('disk'), done('page')]);
+    turn.end();
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.deepEqual(acked, ['page'], 'the flusher cannot have called back within this turn');
+    await both;
+    await queue.close();
+  });
+
   it('refuses a folder that another engine holds, and says what to do', async () => {
     await withQueue(dir, () => {
       assert.throws(
@@ -191,6 +208,18 @@ describe('disk store', () => {
     assert.equal(store.readDefinition('b'), null);
     await store.close();
     assert.equal(openStore(dir).readDefinition('Ä'), '{"a":2}');
+  });
+
+  it('keeps nothing of queues that were closed', async () => {
+    const store = openStore(dir);
+    for (let n = 0; n < 5; n++) {
+      const queue = await store.open('t', 'disk');
+      assert.equal(store.openQueueCount, 1);
+      await fill(queue, 1);
+      await queue.close();
+      await store.remove('t');
+    }
+    assert.equal(store.openQueueCount, 0);
   });
 
   it('has nothing left of a removed topic', async () => {

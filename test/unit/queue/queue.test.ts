@@ -10,6 +10,7 @@ import {
   append,
   fill,
   findTime,
+  openColdDiskQueue,
   openDiskQueue,
   openMemoryQueue,
   read,
@@ -31,6 +32,11 @@ const filterCases = JSON.parse(
 
 for (const [name, open, levels] of [
   ['disk queue', openDiskQueue, { none: 'none', page: 'page', disk: 'disk' }],
+  [
+    'disk queue whose pages are not in memory',
+    openColdDiskQueue,
+    { none: 'none', page: 'page', disk: 'disk' },
+  ],
   ['memory queue', openMemoryQueue, { none: 'memory', page: 'memory', disk: 'memory' }],
 ] as const) {
   describe(name, () => {
@@ -239,6 +245,28 @@ for (const [name, open, levels] of [
         assert.equal((await read(reader)).offset(0), 10);
         reader.seek(2);
         assert.equal((await read(reader)).offset(0), 10);
+      });
+    });
+
+    describe('a reader', () => {
+      it('that is moved while it reads goes on at the new place', async () => {
+        await fill(queue, 100);
+        const reader = queue.openReader(0, null);
+        const first = read(reader, 1);
+        reader.seek(70);
+        await first;
+        assert.equal((await read(reader, 1)).offset(0), 70);
+      });
+
+      it('that is closed while it reads ends quietly, and so does the queue', async () => {
+        await fill(queue, 100);
+        const reader = queue.openReader(0, null);
+        const reading = read(reader);
+        reader.close();
+        reader.close();
+        await reading;
+        assert.equal((await read(reader)).count, 0);
+        await queue.close();
       });
     });
 

@@ -4,8 +4,10 @@
  */
 import { Buffer } from 'node:buffer';
 import type { ZbusError } from '../../../src/errors.js';
+import { DiskQueue, settle } from '../../../src/queue/disk-queue.js';
 import { DiskStore } from '../../../src/queue/disk-store.js';
 import { MemoryQueue } from '../../../src/queue/memory-queue.js';
+import { type Addon, type QueueHandle, loadAddon } from '../../../src/queue/native.js';
 import type {
   AckLevel,
   AppendRecord,
@@ -21,20 +23,43 @@ const MIB = 1024 * 1024;
 /** The smallest the broker takes, so that a test rolls over many blocks. */
 export const BLOCK_BYTES = 64 * 1024;
 
+const ENGINE_OPTIONS = {
+  blockBytes: BLOCK_BYTES,
+  syncIntervalMs: 20,
+  openFilesMax: 64,
+  minFreeBytes: MIB,
+};
+/** What reader_read answers then. */
+const NOT_IN_MEMORY = -1;
+
 export function openStore(dir = tempFolder(), turn = new Turn()): DiskStore {
-  const store = new DiskStore(
-    {
-      dir,
-      blockBytes: BLOCK_BYTES,
-      syncIntervalMs: 20,
-      openFilesMax: 64,
-      minFreeBytes: MIB,
-      memoryTopicBytesMax: 64 * MIB,
-    },
-    turn,
-  );
+  const store = new DiskStore({ dir, ...ENGINE_OPTIONS, memoryTopicBytesMax: 64 * MIB }, turn);
   onCleanUp(() => store.close().catch(() => undefined));
   return store;
+}
+
+/**
+ * A disk queue whose records are never in the page cache: the engine itself, but every read goes to
+ * the thread pool, as it does when the backlog is larger than memory.
+ */
+export async function openColdDiskQueue(): Promise<Queue> {
+  const addon: Addon = { ...loadAddon(), reader_read: () => NOT_IN_MEMORY };
+  const queues: DiskQueue[] = [];
+  const engine = addon.engine_open(tempFolder(), ENGINE_OPTIONS, (rows) => {
+    const [, writtenEnd = 0, durableEnd = 0, failed = 0] = rows;
+    for (const queue of queues) queue.progress(writtenEnd, durableEnd, failed !== 0);
+  });
+  onCleanUp(() => settle((done) => addon.engine_close(engine, done)));
+  const handle = await new Promise<QueueHandle>((resolve, reject) => {
+    addon.queue_open(engine, 't', (error, opened) => {
+      if (error !== null) reject(error);
+      else resolve(opened);
+    });
+  });
+  const queue = new DiskQueue(addon, handle, new Turn(), 't');
+  queues.push(queue);
+  onCleanUp(() => queue.close());
+  return queue;
 }
 
 export async function openDiskQueue(): Promise<Queue> {
