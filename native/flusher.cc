@@ -18,15 +18,15 @@ Status Flusher::start(std::function<void()> wake) {
 }
 
 void Flusher::stop() {
-  if (!started_) return;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   work_.notify_one();
-  pthread_join(thread_, nullptr);
+  if (started_) pthread_join(thread_, nullptr);
   started_ = false;
   std::lock_guard lock(mutex_);
+  // Targets hold the context, and with it this list.
   urgent_.clear();
   dirty_.clear();
 }

@@ -8,7 +8,7 @@ namespace zbus {
 namespace {
 
 // Of a table file: the CRC covers the header before it and all entries behind it.
-constexpr size_t kCrcPosition = 32;
+constexpr size_t kCrcPosition = 36;
 // A table larger than any block can have is damage.
 constexpr size_t kIndexFileBytesMax = size_t{64} << 20;
 
