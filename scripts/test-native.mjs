@@ -15,7 +15,7 @@ const BUILDS = [
 ];
 
 /**
- * Whether the compiler makes a program of `source` with `flags`: the sure way to know that a header
+ * Whether the compiler takes `source` with `flags`: the sure way to know that a header
  * or a sanitizer's runtime library is installed.
  * @param {string} compiler
  * @param {string} source
@@ -85,7 +85,7 @@ async function main() {
     leaveOut('tests of the native engine', 'apt-get install g++ make cmake');
     return;
   }
-  if (!compiles(compiler, '#include <doctest/doctest.h>\nint main() {}', [])) {
+  if (!compiles(compiler, '#include <doctest/doctest.h>', ['-fsyntax-only'])) {
     leaveOut('tests of the native engine', 'apt-get install doctest-dev');
     return;
   }

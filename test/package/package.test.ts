@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { cleanUp } from '../support/cleanup.js';
 import { type Installed, installPackage, root } from './installed.js';
-import { startBroker } from './npx-zbus.js';
+import { startBroker } from './installed-broker.js';
 
 const run = promisify(execFile);
 
@@ -37,15 +37,15 @@ describe('the package', function () {
   });
 
   it('keeps messages and positions when it is stopped and started again', async () => {
-    const parameters = '--server-address 127.0.0.1:0 --mq-dir data';
-    const first = await startBroker(installed, parameters);
+    const command = ['node_modules/.bin/zbus', '--server-address', '127.0.0.1:0'] as const;
+    const first = await startBroker(installed, ...command);
     const before = `http://127.0.0.1:${first.port}`;
     await get(`${before}/declare/T/g`);
     for (const body of ['one', 'two', 'three']) await get(`${before}/produce/T`, body);
     assert.equal(await get(`${before}/consume/T/g`), 'one');
     assert.equal(await first.stop(), 0);
 
-    const second = await startBroker(installed, parameters);
+    const second = await startBroker(installed, ...command);
     const after = `http://127.0.0.1:${second.port}`;
     assert.equal(await get(`${after}/consume/T/g`), 'two');
     const topic = JSON.parse(await get(`${after}/query/T`)) as { messageDepth: number };

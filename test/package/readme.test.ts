@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 import { cleanUp } from '../support/cleanup.js';
 import { needProgram } from '../support/programs.js';
 import { type Installed, installPackage, root } from './installed.js';
-import { startBroker } from './npx-zbus.js';
+import { startBroker } from './installed-broker.js';
 
 const run = promisify(execFile);
 const PORT = '15555';
@@ -68,7 +68,7 @@ describe('README', function () {
     const [install, start, ...rest] = commands();
     assert.equal(install?.text, 'npm install zbus');
     assert.equal(start?.text, 'npx zbus');
-    await startBroker(installed, `--server-address 127.0.0.1:${port}`);
+    await startBroker(installed, 'npx', 'zbus', '--server-address', `127.0.0.1:${port}`);
     assert(rest.length > 5, 'the README has lost its commands');
     for (const { text, output } of rest) {
       const { stdout } = await run('sh', ['-c', text.replaceAll(PORT, port)], {

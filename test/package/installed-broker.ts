@@ -1,4 +1,4 @@
-/** `npx zbus` in the folder where the package is installed. Ended by cleanUp. */
+/** The broker as the installed package runs it. Ended by cleanUp. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,17 +9,18 @@ const LISTENING = /^zbus \S+ listening on http:\/\/127\.0\.0\.1:(\d+) .*\n/;
 
 export interface RunningBroker {
   readonly port: number;
-  /** Sends SIGTERM to the broker and waits; the exit code, or null after a signal. */
+  /** Sends SIGTERM and waits; the exit code of the command, or null after a signal. */
   stop(): Promise<number | null>;
 }
 
-/** Starts it with `parameters`, a shell's words, and waits for the start line. */
+/** Runs `program` with `parameters` where the package is installed, and waits for the start line. */
 export async function startBroker(
   { folder, env }: Installed,
-  parameters: string,
+  program: string,
+  ...parameters: readonly string[]
 ): Promise<RunningBroker> {
   // A group of its own, because npx puts a shell between us and the broker.
-  const child = spawn('npx', ['zbus', ...parameters.split(' ').filter((word) => word !== '')], {
+  const child = spawn(program, parameters, {
     cwd: folder,
     env,
     detached: true,
