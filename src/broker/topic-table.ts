@@ -99,7 +99,16 @@ export class TopicTable {
     const topics = [...this.#topics.values()];
     this.#topics.clear();
     await Promise.all([...this.#changes.values()].map((change) => change.catch(() => undefined)));
-    await Promise.all(topics.map((topic) => topic.close('stopping')));
+    await Promise.all(topics.map((topic) => this.#closeReporting(topic)));
+  }
+
+  /** A topic whose disk fails must not keep the others from being closed in good order. */
+  async #closeReporting(topic: Topic): Promise<void> {
+    try {
+      await topic.close('stopping');
+    } catch (error) {
+      this.#options.failed(`Topic(${topic.name})`, error as Error);
+    }
   }
 
   async #openStored(name: string): Promise<void> {

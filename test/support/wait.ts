@@ -11,12 +11,12 @@ export function turn(): Promise<void> {
 
 /** Rejects when the test ends before. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  let over = false;
+  const test = { over: false };
   onCleanUp(() => {
-    over = true;
+    test.over = true;
   });
   while (!(await condition())) {
-    if (over) throw new Error('the test ended before the condition came true');
+    if (test.over) throw new Error('the test ended before the condition came true');
     await turn();
   }
 }
