@@ -115,7 +115,7 @@ Status Disk::truncate(OpenFile& file, uint64_t size) {
 }
 
 Status Disk::size(OpenFile& file, uint64_t* bytes) {
-  const int64_t size = file.file->size();
+  const int64_t size = uninterrupted([&] { return file.file->size(); });
   *bytes = size > 0 ? static_cast<uint64_t>(size) : 0;
   return answer("fstat", file.path, size);
 }
