@@ -51,6 +51,8 @@ export class DiskQueue implements Queue, TurnTask {
   #writtenEnd: number;
   #durableEnd: number;
   #readableEnd: number;
+  /** First offset whose sync failed: it never reached its level, so nobody is to see it. */
+  #failedFrom = Infinity;
   #behind = false;
   #closed = false;
 
@@ -241,7 +243,7 @@ export class DiskQueue implements Queue, TurnTask {
     this.#toWrite.completeBelow(this.#writtenEnd, 'page');
     this.#toSync.completeBelow(this.#durableEnd, 'disk');
     this.#updateBehind();
-    const readableEnd = Math.min(this.#writtenEnd, this.#toSync.firstOffset);
+    const readableEnd = Math.min(this.#writtenEnd, this.#toSync.firstOffset, this.#failedFrom);
     if (readableEnd > this.#readableEnd) {
       this.#readableEnd = readableEnd;
       this.onReadable?.();
@@ -265,6 +267,7 @@ export class DiskQueue implements Queue, TurnTask {
   }
 
   #failAll(error: ZbusError): void {
+    this.#failedFrom = Math.min(this.#failedFrom, this.#toSync.firstOffset);
     this.#toWrite.failFrom(0, error);
     this.#toSync.failFrom(0, error);
   }
