@@ -45,25 +45,25 @@ export class Call {
 
   /** Topic of the request. Throws BadRequestError `Missing topic`, or with the rule of names. */
   get topic(): string {
-    const value = this.get(Header.topic);
+    const value = this.command.encoded(Header.topic);
     if (value === undefined || value === '') throw new BadRequestError('Missing topic');
     return checkTopicName(decodeValue(value));
   }
 
   /** Consume group of the request; undefined when none is named. */
   get group(): string | undefined {
-    const value = this.get(Header.consumeGroup);
+    const value = this.command.encoded(Header.consumeGroup);
     return value === undefined || value === '' ? undefined : checkGroupName(decodeValue(value));
   }
 
   /** The tag as latin1 bytes, '' when absent. */
   get tag(): string {
-    const value = this.get(Header.tag);
+    const value = this.command.encoded(Header.tag);
     return value === undefined ? '' : checkTag(value);
   }
 
   filter(): string | undefined {
-    const value = this.get(Header.groupFilter);
+    const value = this.command.encoded(Header.groupFilter);
     return value === undefined ? undefined : checkFilter(value);
   }
 

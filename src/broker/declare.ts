@@ -90,7 +90,7 @@ function wantedGroup(call: Call): WantedGroup {
   if (mask !== undefined && hasMask(mask, Mask.ackRequired))
     throw unsupportedAcks(Header.groupMask);
   const { group } = call;
-  const copy = call.get(Header.groupStartCopy);
+  const copy = call.command.encoded(Header.groupStartCopy);
   return {
     name: group ?? (call.flag(Header.groupNameAuto) ? `auto-${randomUUID()}` : undefined),
     mask,

@@ -45,6 +45,14 @@ export class Command {
     return this.#own.get(name) ?? this.#url.params.get(name);
   }
 
+  /**
+   * As `get`, with %XX encoded whether a header or the URL gave it: for what names something, which
+   * newer clients encode in headers too, and which names.ts and filter.ts decode.
+   */
+  encoded(name: string): string | undefined {
+    return this.#own.get(name) ?? this.#url.params.get(name)?.replaceAll('%', '%25');
+  }
+
   /** Headers, and the pairs of the query that no header overrides. */
   get headers(): ReadonlyMap<string, string> {
     const { pairs } = this.#url;

@@ -229,3 +229,12 @@ describe('URL: remembering', () => {
     }
   });
 });
+
+describe('what names something', () => {
+  it('is decoded once, whether a header or the URL gave it', () => {
+    assert.equal(command('/produce/t?tag=50%25').get('tag'), '50%');
+    assert.equal(command('/produce/t?tag=50%25').encoded('tag'), '50%25');
+    assert.equal(command('/produce/t', { tag: '50%25' }).encoded('tag'), '50%25');
+    assert.equal(command('/produce/t').encoded('tag'), undefined);
+  });
+});
