@@ -181,7 +181,7 @@ export class Topic {
     });
   }
 
-  /** Gives up what every group has consumed, then runs the append that found no room and later ones. */
+  /** Gives up what every group has consumed, then runs `append`, which found no room, and later ones. */
   async #makeRoom(append: () => void): Promise<void> {
     const waiting = [append];
     this.#waitingForRoom = waiting;

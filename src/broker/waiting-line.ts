@@ -43,7 +43,7 @@ export class WaitingLine {
   readonly #onRoom: () => void;
   #waiters: Waiter[] = [];
   #head = 0;
-  /** Length at which those who left are cut out: twice what was left then, so the cost is shared. */
+  /** Length at which those who left are cut out: twice what stayed, so that the cost is shared. */
   #cutAt = COMPACT_AT;
   /** Waiters whose session takes no bytes now, by session. */
   readonly #parked = new Map<Session, Waiter[]>();

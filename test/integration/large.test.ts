@@ -1,4 +1,7 @@
-/** Backlogs far larger than memory should hold: memory stays flat, and opening them costs no scan of them. */
+/**
+ * Backlogs far larger than memory should hold: memory stays flat, and opening them costs no scan of
+ * them.
+ */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { DiskStore } from '../../src/queue/disk-store.js';

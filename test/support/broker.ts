@@ -1,6 +1,7 @@
 /**
- * A broker in this process, on a free port and a data folder of its own. Closed by cleanUp; a test that expects
- * errors in the log takes them out of `failures`, since what is left there when it ends fails it.
+ * A broker in this process, on a free port and a data folder of its own. Closed by cleanUp; a test
+ * that expects errors in the log takes them out of `failures`, since what is left there when it
+ * ends fails it.
  */
 import assert from 'node:assert/strict';
 import { type Config, defaultConfig } from '../../src/config.js';

@@ -1,6 +1,6 @@
 /**
- * A broker as a user runs it: the zbus command in a process of its own, so that a test can kill it and measure its
- * memory. Killed by cleanUp.
+ * A broker as a user runs it: the zbus command in a process of its own, so that a test can kill it
+ * and measure its memory. Killed by cleanUp.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -86,7 +86,10 @@ function spawnBroker(config: Partial<Config>): ChildProcess {
   return child;
 }
 
-/** What the child wrote when `pattern` appears on stdout; with null, all of stderr once it has ended. */
+/**
+ * What the child wrote when `pattern` appears on stdout; with null, all of stderr once it has
+ * ended.
+ */
 async function outputUntil(child: ChildProcess, pattern: RegExp | null): Promise<string> {
   let stdout = '';
   let stderr = '';

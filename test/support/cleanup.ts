@@ -1,6 +1,6 @@
 /**
- * What a test opened and must be closed however the test ends. Every opener registers here; every test file that
- * uses one says `afterEach(cleanUp)`.
+ * What a test opened and must be closed however the test ends. Every opener registers here; every
+ * test file that uses one says `afterEach(cleanUp)`.
  */
 
 type CleanUpTask = () => void | Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * A raw client of the broker over TCP, as little as a test needs: frames with a `cmd` header, URLs as curl sends
- * them, replies matched by id. Closed by cleanUp.
+ * A raw client of the broker over TCP, as little as a test needs: frames with a `cmd` header, URLs
+ * as curl sends them, replies matched by id. Closed by cleanUp.
  */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';

@@ -1,6 +1,7 @@
 /**
- * Cuts a stream of bytes into replies: deliberately not the codec of src/protocol, so that a fault there shows.
- * Used by Client. Throws on anything that is not a well-formed reply with a content-length.
+ * Cuts a stream of bytes into replies: deliberately not the codec of src/protocol, so that a fault
+ * there shows. Used by Client. Throws on anything that is not a well-formed reply with a content-
+ * length.
  */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';

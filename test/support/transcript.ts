@@ -1,6 +1,7 @@
 /**
- * Recorded exchanges with the servers before this one (test/data/transcripts-*.jsonl), and the comparison of what
- * this broker answers with what they did. Values that vary from run to run are compared by their form.
+ * Recorded exchanges with the servers before this one (test/data/transcripts-*.jsonl), and the
+ * comparison of what this broker answers with what they did. Values that vary from run to run are
+ * compared by their form.
  */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';

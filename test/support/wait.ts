@@ -1,6 +1,7 @@
 /**
- * Waiting for something that comes by itself: a condition is asked for again and again, each time after the loop
- * has turned, so a test takes as long as the thing it waits for. One that never comes ends with its test.
+ * Waiting for something that comes by itself: a condition is asked for again and again, each time
+ * after the loop has turned, so a test takes as long as the thing it waits for. One that never
+ * comes ends with its test.
  */
 import { onCleanUp } from './cleanup.js';
 

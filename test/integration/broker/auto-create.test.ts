@@ -1,4 +1,7 @@
-/** The option autoCreateTopics: off, an unknown topic is 404; on, produce and consume make what they name. */
+/**
+ * The option autoCreateTopics: off, an unknown topic is 404; on, produce and consume make what they
+ * name.
+ */
 import assert from 'node:assert/strict';
 import { TestBroker } from '../../support/broker.js';
 import { cleanUp } from '../../support/cleanup.js';

@@ -1,4 +1,7 @@
-/** Requests that break a rule: 400 with the rule in the text, and nothing has changed; 404 for what is not there. */
+/**
+ * Requests that break a rule: 400 with the rule in the text, and nothing has changed; 404 for what
+ * is not there.
+ */
 import assert from 'node:assert/strict';
 import { TestBroker } from '../../support/broker.js';
 import { cleanUp } from '../../support/cleanup.js';
@@ -235,7 +238,7 @@ describe('names', () => {
   });
   afterEach(cleanUp);
 
-  it('that a file system could take amiss work, and keep their messages over a restart', async () => {
+  it('that a file system could take amiss work, also after a restart', async () => {
     const names = [
       'CON',
       'nul.txt',

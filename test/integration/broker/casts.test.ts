@@ -1,6 +1,6 @@
 /**
- * Unicast (consumers of one group share its messages), multicast (each group gets all of them) and broadcast (a
- * group for every consumer), over real sockets and the disk.
+ * Unicast (consumers of one group share its messages), multicast (each group gets all of them) and
+ * broadcast (a group for every consumer), over real sockets and the disk.
  */
 import assert from 'node:assert/strict';
 import { TestBroker } from '../../support/broker.js';
@@ -54,7 +54,7 @@ describe('messages and groups', () => {
     );
   });
 
-  it('multicast: three groups of two consumers, a filter on one, each exactly its messages', async () => {
+  it('multicast: three groups of two consumers, one filtered, each gets its messages', async () => {
     const groups = [
       { group: 'all', filter: '', expected: bodies },
       { group: 'too', filter: '', expected: bodies },

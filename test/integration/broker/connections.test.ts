@@ -1,4 +1,7 @@
-/** Two thousand connections, one of which never reads: the others are served as if it were not there. */
+/**
+ * Two thousand connections, one of which never reads: the others are served as if it were not
+ * there.
+ */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { TestBroker } from '../../support/broker.js';

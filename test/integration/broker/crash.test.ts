@@ -94,7 +94,7 @@ describe('after kill -9', function () {
     );
   });
 
-  it('a second broker on the folder of a living one refuses in one line and ends with 1', async () => {
+  it('a second broker on the folder refuses in one line and ends with 1', async () => {
     await client.expect(200, 'declare', { topic: 't' });
     const { code, stderr } = await refusedStart({ mqDir });
     assert.equal(code, 1);

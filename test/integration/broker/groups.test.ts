@@ -33,7 +33,9 @@ async function declare(headers: Headers = {}): Promise<GroupJson> {
   return JSON.parse(reply.body.toString()) as GroupJson;
 }
 
-/** Bodies `0`, `1`, … at the offsets 0, 1, …, tagged `even` and `odd`, with the ids `m0`, `m1`, … */
+/**
+ * Bodies `0`, `1`, … at the offsets 0, 1, …, tagged `even` and `odd`, with the ids `m0`, `m1`, …
+ */
 async function produceTen(): Promise<void> {
   const messages = Array.from({ length: 10 }, (_, n) => ({
     body: String(n),

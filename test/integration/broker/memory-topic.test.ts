@@ -1,4 +1,7 @@
-/** Topics with the memory mask: bounded, and giving up what every group has consumed before they refuse. */
+/**
+ * Topics with the memory mask: bounded, and giving up what every group has consumed before they
+ * refuse.
+ */
 import assert from 'node:assert/strict';
 import { TestBroker } from '../../support/broker.js';
 import { cleanUp } from '../../support/cleanup.js';

@@ -28,7 +28,7 @@ describe('produce', () => {
     }
   });
 
-  it('reaches the level of the message before that of the topic before that of the server', async () => {
+  it('reaches the level of the message, else of the topic, else of the server', async () => {
     await client.expect(200, 'declare', { topic: 'paged', ack_level: 'page' });
     const inTopic = (headers: object) =>
       client.expect(200, 'produce', { topic: 'paged', ...headers }, 'x');

@@ -1,6 +1,7 @@
 /**
- * The answers of the Go server 0.8.0 and the Java server 0.11.5, recorded, against those of this broker: status,
- * header names, JSON shape and the values that do not vary. The tables below are the whole list of differences.
+ * The answers of the Go server 0.8.0 and the Java server 0.11.5, recorded, against those of this
+ * broker: status, header names, JSON shape and the values that do not vary. The tables below are
+ * the whole list of differences.
  */
 import assert from 'node:assert/strict';
 import { TestBroker } from '../../support/broker.js';

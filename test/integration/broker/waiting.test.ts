@@ -205,7 +205,7 @@ describe('a consumer that does not read', () => {
     );
   });
 
-  it('when it breaks, what it had not taken goes to the next consumer, without a hole', async () => {
+  it('when it breaks, what it had not taken goes to the next one, without a hole', async () => {
     const { messageCount } = await producer.query<GroupJson>('t', 't');
     stuck.reset();
     await until(async () => (await producer.query<GroupJson>('t', 't')).consumerCount === 0);

@@ -1,4 +1,7 @@
-/** Where a group stands: the stored floor never leads what was sent, and nothing is handed out twice unasked. */
+/**
+ * Where a group stands: the stored floor never leads what was sent, and nothing is handed out twice
+ * unasked.
+ */
 import assert from 'node:assert/strict';
 import { GroupPositions } from '../../../src/broker/group-positions.js';
 

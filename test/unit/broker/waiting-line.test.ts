@@ -1,4 +1,7 @@
-/** The waiting line alone: order, those who leave, those who cannot take bytes now, and what it keeps of them. */
+/**
+ * The waiting line alone: order, those who leave, those who cannot take bytes now, and what it
+ * keeps of them.
+ */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import type { Exchange } from '../../../src/broker/exchange.js';

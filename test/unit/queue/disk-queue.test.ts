@@ -1,4 +1,7 @@
-/** What the disk queue promises beyond the interface: what a reopened folder holds, blocks, the lock, order of levels. */
+/**
+ * What the disk queue promises beyond the interface: what a reopened folder holds, blocks, the
+ * lock, order of levels.
+ */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { readdirSync, statSync } from 'node:fs';

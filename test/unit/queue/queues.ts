@@ -1,6 +1,6 @@
 /**
- * Opens the queues that the tests of this folder compare, over a fresh data folder or in memory, and turns their
- * callbacks into promises.
+ * Opens the queues that the tests of this folder compare, over a fresh data folder or in memory,
+ * and turns their callbacks into promises.
  */
 import { Buffer } from 'node:buffer';
 import type { ZbusError } from '../../../src/errors.js';
@@ -96,7 +96,9 @@ export function append(
   });
 }
 
-/** Appends records with the ids `0`, `1`, … and the bodies `body 0`, …; all are readable afterwards. */
+/**
+ * Appends records with the ids `0`, `1`, … and the bodies `body 0`, …; all are readable afterwards.
+ */
 export async function fill(
   queue: Queue,
   count: number,
@@ -169,3 +171,27 @@ function settled<T>(
     });
   });
 }
+
+export interface QueueKind {
+  readonly name: string;
+  readonly open: () => Promise<Queue>;
+  /** The level that is reached when each is asked for. */
+  readonly levels: Readonly<Record<'none' | 'page' | 'disk', AckLevel>>;
+}
+
+const DISK_LEVELS = { none: 'none', page: 'page', disk: 'disk' } as const;
+
+/** What the one suite runs over. */
+export const queueKinds: readonly QueueKind[] = [
+  { name: 'disk queue', open: openDiskQueue, levels: DISK_LEVELS },
+  {
+    name: 'disk queue whose pages are not in memory',
+    open: openColdDiskQueue,
+    levels: DISK_LEVELS,
+  },
+  {
+    name: 'memory queue',
+    open: openMemoryQueue,
+    levels: { none: 'memory', page: 'memory', disk: 'memory' },
+  },
+];
