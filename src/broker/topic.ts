@@ -181,7 +181,7 @@ export class Topic {
     });
   }
 
-  /** Gives up what every group has consumed, then runs `append`, which found no room, and later ones. */
+  /** Gives up what all groups have consumed, then runs `append` and those that came behind it. */
   async #makeRoom(append: () => void): Promise<void> {
     const waiting = [append];
     this.#waitingForRoom = waiting;
