@@ -6,7 +6,7 @@
 import type { Buffer } from 'node:buffer';
 import { FramingError } from '../errors.js';
 import { BodyCollector } from './body.js';
-import { parseHeaderLine, type DecoderLimits } from './head.js';
+import { LINE_END, parseHeaderLine, type DecoderLimits } from './head.js';
 import type { LineReader } from './line-reader.js';
 
 const Phase = { size: 0, data: 1, end: 2, trailers: 3 } as const;
@@ -14,7 +14,6 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 
 /** 4 GiB is above any limit of a body. */
 const SIZE_DIGITS_MAX = 8;
-const LINE_END = '\r\n';
 
 export class ChunkedReader {
   readonly #lines: LineReader;
@@ -58,7 +57,7 @@ export class ChunkedReader {
     const lines = this.#lines;
     if (!lines.read(this.#headerBytesLeft + SIZE_DIGITS_MAX + LINE_END.length)) return;
     const line = lines.text.slice(lines.start, lines.end);
-    const match = /^([0-9A-Fa-f]{1,8})(;[\t\x20-\x7e\x80-\xff]*)?$/.exec(line);
+    const match = /^([0-9A-Fa-f]{1,8})(;[\t\x20-\x7e\x80-\xff]*)?\r\n$/.exec(line);
     if (!match) throw new FramingError(400, 'Chunk size must be one to eight hex digits');
     this.#headerBytesLeft -= match[2]?.length ?? 0;
     if (this.#headerBytesLeft < 0) {
@@ -99,13 +98,13 @@ export class ChunkedReader {
   #readTrailer(): boolean {
     const lines = this.#lines;
     if (!lines.read(this.#headerBytesLeft)) return false;
-    const { text, start, end } = lines;
-    if (start === end) return true;
-    parseHeaderLine(text.slice(start, end));
+    const line = lines.text.slice(lines.start, lines.end);
+    if (line === LINE_END) return true;
+    parseHeaderLine(line);
     if (++this.#trailerCount > this.#limits.headersMax) {
       throw new FramingError(431, `More than headersMax (${this.#limits.headersMax}) trailers`);
     }
-    this.#headerBytesLeft -= end + LINE_END.length - start;
+    this.#headerBytesLeft -= line.length;
     return false;
   }
 }

@@ -9,6 +9,7 @@ import { FramingError } from '../errors.js';
 import { BodyCollector } from './body.js';
 import { ChunkedReader } from './chunked.js';
 import {
+  LINE_END,
   addHeader,
   framingOf,
   parseHeaderLine,
@@ -32,9 +33,13 @@ export interface DecoderEvents {
   onContinue(): void;
 }
 
-/** A head seen before: keep-alive clients send the same bytes again and again. */
-interface KnownHead {
-  readonly text: string;
+/** What was made of these bytes, which a keep-alive client sends again and again. */
+interface Known<Parsed> {
+  readonly bytes: Buffer;
+  readonly parsed: Parsed;
+}
+
+interface Head {
   readonly startLine: StartLine;
   readonly headers: ReadonlyMap<string, string>;
   readonly framing: Framing;
@@ -49,10 +54,14 @@ const EMPTY_LINES_MAX = 4;
 const TLS_HANDSHAKE = 0x16;
 
 const NO_BYTES = Buffer.alloc(0);
-const NO_START: StartLine = { line: '', method: '', url: '', status: 0, httpMinor: 1 };
-/** Lines of the last head that are compared with the next one's, each up to so many characters. */
+const NO_START: StartLine = { method: '', url: '', status: 0, httpMinor: 1 };
+
+/** Lines of a head that are remembered, and the bytes of each. */
 const KNOWN_LINES_MAX = 16;
-const KNOWN_LINE_CHARS_MAX = 256;
+const KNOWN_LINE_BYTES_MAX = 256;
+const KNOWN_HEAD_BYTES_MAX = 1024;
+/** One head in so many is remembered: those that always differ should not pay for it each time. */
+const HEADS_PER_LESSON = 16;
 
 export class Decoder {
   readonly #limits: DecoderLimits;
@@ -61,17 +70,18 @@ export class Decoder {
   readonly #lines = new LineReader();
   #phase: Phase = Phase.start;
   #dead = false;
-  #knownHead: KnownHead | null = null;
-  readonly #knownHeaders: Header[] = [];
+
+  #knownHead: Known<Head> | null = null;
+  #knownStart: Known<StartLine> | null = null;
+  readonly #knownHeaders: Known<Header>[] = [];
+  #headsParsed = 0;
 
   #emptyLines = 0;
   #startLine = NO_START;
   #headers = new Map<string, string>();
   #headerCount = 0;
-  #headerBytesLeft = 0;
-  /** Where the head began: a head that lies in one text with its end is remembered. */
-  #headWindow = 0;
-  #headStart = 0;
+  /** Of the head so far. */
+  #headBytes = 0;
 
   /** The message whose body is being read. */
   #message: Message | null = null;
@@ -133,76 +143,89 @@ export class Decoder {
 
   #readStart(): void {
     const lines = this.#lines;
-    const known = this.#knownHead;
-    if (known !== null && lines.lookingAt(known.text)) {
-      this.#repeat(known);
+    if (this.#knownHead !== null && lines.takeWhole(this.#knownHead.bytes)) {
+      this.#beginBody(this.#knownHead.parsed);
       return;
     }
     if (!lines.pending && lines.chunk[lines.position] === TLS_HANDSHAKE) {
       throw new FramingError(400, 'TLS on a plain port: connect without TLS');
     }
-    if (!lines.read(this.#limits.headerBytesMax)) return;
-    const { start, end } = lines;
-    if (start === end) {
-      if (++this.#emptyLines > EMPTY_LINES_MAX) throw new FramingError(400, 'Only empty lines');
-      return;
+    if (this.#knownStart !== null && lines.take(this.#knownStart.bytes)) {
+      this.#startLine = this.#knownStart.parsed;
+      this.#headBytes = this.#knownStart.bytes.length;
+    } else {
+      if (!lines.read(this.#limits.headerBytesMax)) return;
+      const line = lines.text.slice(lines.start, lines.end);
+      if (line === LINE_END) {
+        if (++this.#emptyLines > EMPTY_LINES_MAX) throw new FramingError(400, 'Only empty lines');
+        return;
+      }
+      this.#startLine = this.#parseStart(line);
+      this.#headBytes = line.length;
+      if (this.#learns(line)) this.#knownStart = known(line, this.#startLine);
     }
-    const line = lines.text.slice(start, end);
-    if (line !== this.#startLine.line) this.#startLine = this.#parseStart(line);
     this.#headers = new Map();
     this.#headerCount = 0;
-    this.#headerBytesLeft = this.#limits.headerBytesMax - (end + 2 - start);
-    this.#headWindow = lines.window;
-    this.#headStart = start;
     this.#phase = Phase.headers;
     this.#readHeaders();
   }
 
+  /** Most heads of a connection differ in one or two lines: the others are not parsed again. */
   #readHeaders(): void {
     const lines = this.#lines;
-    while (lines.position < lines.chunk.length && lines.read(this.#headerBytesLeft)) {
-      const { start, end } = lines;
-      if (start === end) {
+    while (lines.position < lines.chunk.length) {
+      const left = this.#limits.headerBytesMax - this.#headBytes;
+      const same = this.#knownHeaders[this.#headerCount];
+      if (same !== undefined && same.bytes.length <= left && lines.take(same.bytes)) {
+        this.#addHeader(same.parsed, same.bytes.length);
+        continue;
+      }
+      if (!lines.read(left)) return;
+      const line = lines.text.slice(lines.start, lines.end);
+      if (line === LINE_END) {
         this.#finishHead();
         return;
       }
-      addHeader(this.#headers, this.#headerOf(lines.text.slice(start, end)));
-      if (++this.#headerCount > this.#limits.headersMax) {
-        throw new FramingError(431, `More than headersMax (${this.#limits.headersMax}) headers`);
+      const header = parseHeaderLine(line);
+      if (this.#headerCount < KNOWN_LINES_MAX && this.#learns(line)) {
+        this.#knownHeaders[this.#headerCount] = known(line, header);
       }
-      this.#headerBytesLeft -= end + 2 - start;
+      this.#addHeader(header, line.length);
     }
   }
 
-  /** Most heads of a connection differ in one or two lines: the others are not parsed again. */
-  #headerOf(line: string): Header {
-    const known = this.#knownHeaders[this.#headerCount];
-    if (known?.line === line) return known;
-    const header = parseHeaderLine(line);
-    if (this.#headerCount < KNOWN_LINES_MAX && line.length <= KNOWN_LINE_CHARS_MAX) {
-      this.#knownHeaders[this.#headerCount] = header;
+  #addHeader(header: Header, bytes: number): void {
+    addHeader(this.#headers, header);
+    this.#headBytes += bytes;
+    if (++this.#headerCount > this.#limits.headersMax) {
+      throw new FramingError(431, `More than headersMax (${this.#limits.headersMax}) headers`);
     }
-    return header;
+  }
+
+  get #isLesson(): boolean {
+    return this.#headsParsed % HEADS_PER_LESSON === 0;
+  }
+
+  #learns(line: string): boolean {
+    return this.#isLesson && line.length <= KNOWN_LINE_BYTES_MAX;
   }
 
   #finishHead(): void {
-    const lines = this.#lines;
+    const { chunk, position } = this.#lines;
     const startLine = this.#startLine;
     const headers: ReadonlyMap<string, string> = this.#headers;
     const framing = framingOf(headers, startLine, this.#limits.bodyBytesMax);
-    if (lines.window === this.#headWindow && !headers.has('id')) {
-      const text = lines.text.slice(this.#headStart, lines.end + 2);
-      this.#knownHead = { text, startLine, headers, framing };
+    const head: Head = { startLine, headers, framing };
+    const bytes = this.#headBytes + LINE_END.length;
+    const alone = position === chunk.length && bytes === chunk.length;
+    if (alone && bytes <= KNOWN_HEAD_BYTES_MAX && this.#isLesson && !headers.has('id')) {
+      this.#knownHead = { bytes: Buffer.from(chunk), parsed: head };
     }
-    this.#beginBody(startLine, headers, framing);
+    this.#headsParsed++;
+    this.#beginBody(head);
   }
 
-  #repeat(known: KnownHead): void {
-    this.#lines.position += known.text.length;
-    this.#beginBody(known.startLine, known.headers, known.framing);
-  }
-
-  #beginBody(startLine: StartLine, headers: ReadonlyMap<string, string>, framing: Framing): void {
+  #beginBody({ startLine, headers, framing }: Head): void {
     const { chunk, position } = this.#lines;
     const { method, url, status, httpMinor } = startLine;
     const message: Message = { method, url, status, httpMinor, headers, body: NO_BYTES };
@@ -251,4 +274,8 @@ export class Decoder {
     message.body = body;
     this.#events.onMessage(message);
   }
+}
+
+function known<Parsed>(line: string, parsed: Parsed): Known<Parsed> {
+  return { bytes: Buffer.from(line, 'latin1'), parsed };
 }

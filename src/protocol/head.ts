@@ -16,7 +16,6 @@ export interface DecoderLimits {
 
 /** What the start line says; '' and 0 where it does not apply. */
 export interface StartLine {
-  readonly line: string;
   readonly method: string;
   readonly url: string;
   readonly status: number;
@@ -24,7 +23,6 @@ export interface StartLine {
 }
 
 export interface Header {
-  readonly line: string;
   /** Lower-case. */
   readonly name: string;
   /** Without the blanks around it. */
@@ -45,6 +43,8 @@ const TAB = 9;
 const DOT = 46;
 const ZERO = 48;
 const COLON = 58;
+
+export const LINE_END = '\r\n';
 
 /** `HTTP/1.x` and the space before it. */
 const VERSION_LENGTH = 9;
@@ -67,27 +67,28 @@ const NO_BODY: Framing = { contentLength: 0, chunked: false, expectsContinue: fa
 
 export function parseRequestLine(line: string): StartLine {
   const methodEnd = line.indexOf(' ');
-  const urlEnd = line.length - VERSION_LENGTH;
+  const urlEnd = line.length - VERSION_LENGTH - LINE_END.length;
   if (methodEnd <= 0 || !isToken(line, methodEnd)) throw notHttp();
   if (urlEnd < methodEnd || line.charCodeAt(urlEnd) !== SPACE) throw badVersion(line);
   const url = line.slice(methodEnd + 1, urlEnd);
   if (url === '' || !NO_SPACE.test(url)) throw notHttp();
   const httpMinor = parseVersion(line, urlEnd + 1);
-  return { line, method: line.slice(0, methodEnd), url, status: 0, httpMinor };
+  return { method: line.slice(0, methodEnd), url, status: 0, httpMinor };
 }
 
 export function parseStatusLine(line: string): StartLine {
-  const match = /^HTTP\/\d\.\d ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/.exec(line);
+  const match = /^HTTP\/\d\.\d ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?\r\n$/.exec(line);
   if (!match) throw new FramingError(400, 'Not a status line: HTTP/1.1 STATUS TEXT expected');
   const httpMinor = parseVersion(line, 0);
-  return { line, method: '', url: '', status: Number(match[1]), httpMinor };
+  return { method: '', url: '', status: Number(match[1]), httpMinor };
 }
 
 export function parseHeaderLine(line: string): Header {
+  let end = line.length - LINE_END.length;
   let colon = 0;
   let kind = 1;
   let upperCase = false;
-  while (colon < line.length) {
+  while (colon < end) {
     kind = TOKEN[line.charCodeAt(colon)] ?? 0;
     if (kind === 0) break;
     if (kind === 2) upperCase = true;
@@ -95,7 +96,6 @@ export function parseHeaderLine(line: string): Header {
   }
   if (colon === 0 || kind !== 0 || line.charCodeAt(colon) !== COLON) throw badName(line, colon);
   let start = colon + 1;
-  let end = line.length;
   while (start < end && isBlank(line.charCodeAt(start))) start++;
   while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
   const name = line.slice(0, colon);
@@ -103,7 +103,7 @@ export function parseHeaderLine(line: string): Header {
   if (!NO_CONTROL.test(value)) {
     throw new FramingError(400, 'Header value holds a control character');
   }
-  return { line, name: upperCase ? name.toLowerCase() : name, value };
+  return { name: upperCase ? name.toLowerCase() : name, value };
 }
 
 /** Adds a header; a name that is there already gets `first, second` (RFC 9110, 5.3). */
@@ -196,7 +196,7 @@ function notHttp(): FramingError {
 }
 
 function badVersion(line: string): FramingError {
-  return /^[A-Z]+ [^ ]+$/.test(line)
+  return /^[A-Z]+ [^ ]+\r\n$/.test(line)
     ? new FramingError(400, 'No HTTP version: HTTP/0.9 is not spoken here')
     : notHttp();
 }

@@ -110,11 +110,36 @@ describe('decoder: requests', () => {
     assert.deepEqual(bodies(`${head}1${head}2${head}3`), ['1', '2', '3']);
   });
 
+  it('gives each of the same heads the body that comes behind it in another write', () => {
+    const head = 'POST /produce/T HTTP/1.1\r\ncontent-length: 2\r\n\r\n';
+    const writes = Array.from({ length: 40 }, (_, i) => [head, String(10 + i)]).flat();
+    const { messages } = decodeChunks(
+      writes.map((text) => Buffer.from(text)),
+      limits,
+    );
+    assert.deepEqual(
+      messages.map(({ body }) => body.toString()),
+      Array.from({ length: 40 }, (_, i) => String(10 + i)),
+    );
+  });
+
+  it('does not take the rest of a head and its body for a head seen before', () => {
+    const head = 'POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\n';
+    const rest = Buffer.from(`${head.slice(10)}0123456789`);
+    assert.equal(rest.length, head.length);
+    const { messages, outcome } = decodeChunks(
+      [Buffer.from(head.slice(0, 10)), rest, rest],
+      limits,
+    );
+    assert.deepEqual([messages.length, outcome], [1, 400]);
+  });
+
   it('notices a line that moved, went or came between two heads', () => {
     const head = (lines: string) => `GET / HTTP/1.1\r\nid: 1\r\n${lines}\r\n`;
     const variants = ['a: 1\r\nb: 2\r\n', 'b: 2\r\na: 1\r\n', 'a: 1\r\n', '', 'a: 1\r\nc: 2\r\n'];
-    const { messages } = decodeText(variants.map(head).join(''));
-    const expected = variants.map((lines) => [['id', '1'], ...headersOf(lines)]);
+    const many = Array.from({ length: 20 }, () => variants).flat();
+    const { messages } = decodeText(many.map(head).join(''));
+    const expected = many.map((lines) => [['id', '1'], ...headersOf(lines)]);
     assert.deepEqual(
       messages.map(({ headers }) => [...headers]),
       expected,
@@ -198,7 +223,7 @@ describe('decoder: bodies', () => {
   });
 
   it('joins chunks, and drops extensions and trailers', () => {
-    const text = `${CHUNKED}3;name=value\r\nabc\r\n0a;x\r\n0123456789\r\n0\r\nid: 7\r\n\r\n`;
+    const text = `${CHUNKED}3;name=value\r\nabc\r\n0a;x\r\n0123456789\r\n0\r\nid: 7\r\nx: y\r\n\r\n`;
     assert.deepEqual(bodies(text + PRODUCE), ['abc0123456789', 'tagged']);
     assert.equal(decodeText(text).messages[0]?.headers.has('id'), false);
   });
