@@ -223,8 +223,8 @@ describe('decoder: bodies', () => {
   });
 
   it('joins chunks, and drops extensions and trailers', () => {
-    const text = `${CHUNKED}3;name=value\r\nabc\r\n0a;x\r\n0123456789\r\n0\r\nid: 7\r\nx: y\r\n\r\n`;
-    assert.deepEqual(bodies(text + PRODUCE), ['abc0123456789', 'tagged']);
+    const text = `${CHUNKED}3;name=value\r\nabc\r\n8;x\r\n01234567\r\n0\r\nid: 7\r\nx: y\r\n\r\n`;
+    assert.deepEqual(bodies(text + PRODUCE), ['abc01234567', 'tagged']);
     assert.equal(decodeText(text).messages[0]?.headers.has('id'), false);
   });
 
