@@ -34,17 +34,34 @@ const STAGE_TIME_MAX_MS = 8 * 60_000;
  * @returns {Promise<boolean>} whether it passed
  */
 async function runStage(stage, resultsFile) {
+  // A process group, because npm ends on a signal without ending what it runs.
   const child = spawn('npm', ['run', '--silent', stage], {
     cwd: root,
     env: { ...process.env, ZBUS_TEST_RESULTS: resultsFile },
     stdio: ['ignore', 'inherit', 'inherit'],
-    timeout: STAGE_TIME_MAX_MS,
+    detached: true,
   });
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code) => resolve(code === 0));
-  });
+  const stop = () => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+  };
+  const onTimeout = () => {
+    console.log(`${stage} hangs: stopped after ${STAGE_TIME_MAX_MS / 1000} s`);
+    stop();
+  };
+  const timer = setTimeout(onTimeout, STAGE_TIME_MAX_MS);
+  process.once('exit', stop);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => resolve(code === 0));
+    });
+  } finally {
+    clearTimeout(timer);
+    process.off('exit', stop);
+  }
 }
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 /** @param {string[]} names */
 function chooseStages(names) {
