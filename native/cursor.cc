@@ -68,10 +68,7 @@ Status Cursor::store(uint64_t offset, bool* listed) {
     if (!failed_.ok()) return failed_;
     if (offset == slot_.floor) return {};
     slot_.floor = offset;
-    waiting_ = syncing_;
-    if (!syncing_) {
-      if (Status status = write_slot(); !status.ok()) return status;
-    }
+    if (Status status = write_slot(); !status.ok()) return status;
   }
   *listed = true;
   context_->flusher.add(shared_from_this(), Urgency::kInterval);
@@ -90,8 +87,8 @@ Status Cursor::write_slot() {
   return context_->disk.write(*file_, bytes.data(), size, slot_index_ * kCursorSlotBytes);
 }
 
-// A slot that is being synced must not change: were it written again in the meantime, a power cut
-// could tear it after the other one was given up.
+// The slot that is synced must not change meanwhile: were it written again, a power cut could tear
+// it after the one before was given up. So stores go on in the next slot, which is neither.
 Status Cursor::sync_file(bool* again) {
   FileRef file;
   *again = false;
@@ -99,24 +96,18 @@ Status Cursor::sync_file(bool* again) {
     std::lock_guard lock(mutex_);
     if (!failed_.ok()) return failed_;
     if (!dirty_) return {};
-    syncing_ = true;
+    dirty_ = false;
+    slot_index_ = (slot_index_ + 1) % kCursorSlots;
     file = file_;
   }
   Status status = context_->disk.sync(*file);
   std::lock_guard lock(mutex_);
-  syncing_ = false;
   if (!status.ok()) {
     failed_ = Status::error(Code::kReadOnly, std::string("cursor failed: ") + status.message());
     return failed_;
   }
-  slot_index_ = (slot_index_ + 1) % kCursorSlots;
-  dirty_ = false;
-  if (waiting_) {
-    waiting_ = false;
-    *again = true;
-    return write_slot();
-  }
-  file_.reset();
+  *again = dirty_;
+  if (!dirty_) file_.reset();
   return {};
 }
 
@@ -191,7 +182,8 @@ Status CursorSet::open(const std::string& file, const std::string& name, uint64_
   return {};
 }
 
-// The better of the two slots; `*index` says which.
+// The newest of the slots; `*index` says which. Slots are written in turn, so the one behind it is
+// the oldest.
 Status CursorSet::read(const std::string& file, CursorSlot* slot, size_t* index, bool* valid) {
   *valid = false;
   std::string bytes;

@@ -1,6 +1,7 @@
-// Positions of consume groups, one small file each: two slots, the durable one never overwritten
-// before the other has been synced. A position may lag behind what was stored last, never lead.
-// Owned by a Queue's CursorSet; stored to on the event loop, synced by the flusher. Any thread.
+// Positions of consume groups, one small file each: three slots in turn, so that neither the
+// durable one nor the one being synced is ever overwritten, and a store never waits. A position may
+// lag behind what was stored last, never lead. Owned by a Queue's CursorSet; stored to on the event
+// loop, synced by the flusher. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +31,7 @@ class Cursor final : public FlushTarget, public std::enable_shared_from_this<Cur
   Cursor(std::shared_ptr<Context> context, std::string path, CursorSlot slot, size_t slot_index);
 
   uint64_t offset();
-  // Writes the position; it is durable after the next interval. While a sync of the file is under
-  // way the position waits in memory. `*listed` as in Queue::commit().
+  // Writes the position; it is durable after the next interval. `*listed` as in Queue::commit().
   Status store(uint64_t offset, bool* listed);
   Outcome flush() override;
   // Flushes; stores are refused afterwards.
@@ -49,11 +49,9 @@ class Cursor final : public FlushTarget, public std::enable_shared_from_this<Cur
   std::mutex flush_mutex_;  // held by the one thread that syncs
   std::mutex mutex_;
   CursorSlot slot_;
-  size_t slot_index_;     // where the next store goes
-  FileRef file_;          // held while dirty
-  bool dirty_ = false;    // a slot was written since the last sync
-  bool syncing_ = false;  //
-  bool waiting_ = false;  // a store came while syncing
+  size_t slot_index_;   // where the next store goes
+  FileRef file_;        // held while dirty
+  bool dirty_ = false;  // a slot was written since the last sync began
   bool closed_ = false;
   Status failed_;
 };

@@ -164,7 +164,7 @@ struct IndexEntry {
 
 inline constexpr char kCursorMagic[8] = {'z', 'b', 'u', 's', 'c', 'u', 'r', '1'};
 inline constexpr size_t kCursorSlotBytes = kPageBytes;
-inline constexpr size_t kCursorSlots = 2;
+inline constexpr size_t kCursorSlots = 3;
 inline constexpr size_t kCursorHeaderBytes = 48;
 inline constexpr size_t kCursorNameBytesMax = 1024;
 

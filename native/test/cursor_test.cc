@@ -100,7 +100,7 @@ TEST_CASE("cursor: removed, it starts anew and its handle is closed") {
   CHECK(fixture.open(4)->offset() == 4);
 }
 
-TEST_CASE("cursor: the durable slot is not overwritten before the other one is synced") {
+TEST_CASE("cursor: the durable slot is not overwritten before another one is synced") {
   Fixture fixture;
   CursorRef cursor = fixture.open(1);
   store(*cursor, 2);
@@ -117,7 +117,7 @@ TEST_CASE("cursor: the durable slot is not overwritten before the other one is s
   CHECK(changed == 1);
 }
 
-TEST_CASE("cursor: with any byte of either slot flipped, an older or the stored position is used") {
+TEST_CASE("cursor: with any byte of a slot flipped, an older or the stored position is used") {
   Fixture fixture;
   CursorRef cursor = fixture.open(1);
   for (const uint64_t offset : {5, 9}) {

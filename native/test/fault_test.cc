@@ -82,12 +82,13 @@ void check_promises(const std::string& folder, const Promises& promises) {
   const Messages messages = log.all();
   std::map<uint64_t, Message> found;
   for (const Message& message : messages) found[message.offset] = message;
-  for (const auto& [offset, message] : promises.durable) {
-    CAPTURE(offset);
-    REQUIRE(found.contains(offset));
-    REQUIRE(found[offset].id == message.id);
-    REQUIRE(found[offset].tag == message.tag);
-    REQUIRE(found[offset].wire == message.wire);
+  for (const auto& entry : promises.durable) {
+    const Message& promised = entry.second;
+    CAPTURE(promised.offset);
+    REQUIRE(found.contains(promised.offset));
+    REQUIRE(found[promised.offset].id == promised.id);
+    REQUIRE(found[promised.offset].tag == promised.tag);
+    REQUIRE(found[promised.offset].wire == promised.wire);
   }
   // Offsets have no hole: nothing was damaged, only calls failed.
   for (size_t i = 0; i < messages.size(); i++) REQUIRE(messages[i].offset == i);
