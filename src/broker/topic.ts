@@ -158,8 +158,11 @@ export class Topic {
   async close(reason: 'removed' | 'stopping'): Promise<void> {
     for (const group of this.#groups.values()) group.close(reason);
     this.#groups.clear();
-    await this.queue.close();
-    this.queue.onCaughtUp?.();
+    try {
+      await this.queue.close();
+    } finally {
+      this.queue.onCaughtUp?.();
+    }
   }
 
   #appendInMemory(

@@ -117,7 +117,8 @@ describe('after a restart', () => {
     assert.equal((await late).body.toString(), 'next');
   });
 
-  it('the ack level of a topic still holds', async () => {
+  it('the ack level that a topic was given last still holds', async () => {
+    await client.expect(200, 'declare', { topic: 't', ack_level: 'page' });
     await client.expect(200, 'declare', { topic: 't', ack_level: 'none' });
     await restart();
     const reply = await client.expect(200, 'produce', { topic: 't' }, 'x');

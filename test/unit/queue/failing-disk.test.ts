@@ -6,72 +6,10 @@
 import assert from 'node:assert/strict';
 import { ClosedError, StorageFailedError, StorageFullError } from '../../../src/errors.js';
 import { DiskQueue } from '../../../src/queue/disk-queue.js';
-import {
-  type Addon,
-  type NativeCode,
-  type NativeError,
-  type QueueHandle,
-  StateField,
-  loadAddon,
-} from '../../../src/queue/native.js';
+import type { QueueHandle } from '../../../src/queue/native.js';
 import { Turn } from '../../../src/turn.js';
 import { append, record } from './queues.js';
-
-/** An engine that counts offsets, and fails when it is told to. */
-class ScriptedEngine {
-  readonly addon: Addon;
-  nextOffset = 0;
-  writtenEnd = 0;
-  durableEnd = 0;
-  readOnly = false;
-  /** What the next append, or the next write, throws. */
-  appendFails: NativeCode | null = null;
-  commitFails: NativeCode | null = null;
-
-  constructor() {
-    this.addon = {
-      ...loadAddon(),
-      queue_state: (_queue, out) => {
-        this.#fillState(out);
-      },
-      queue_append: () => {
-        throwIf(this.appendFails);
-        return this.nextOffset++;
-      },
-      queue_commit: () => this.#commit(),
-      queue_close: (_queue, done) => {
-        setImmediate(() => {
-          done(this.readOnly ? nativeError('IO') : null, undefined);
-        });
-      },
-    };
-  }
-
-  #fillState(out: Float64Array): void {
-    out[StateField.nextOffset] = this.nextOffset;
-    out[StateField.writtenEnd] = this.writtenEnd;
-    out[StateField.durableEnd] = this.durableEnd;
-    out[StateField.readOnly] = Number(this.readOnly);
-  }
-
-  /** As the real one: what was staged is dropped, and its offsets are given out again. */
-  #commit(): number {
-    const failure = this.commitFails;
-    this.commitFails = null;
-    if (failure !== null) this.nextOffset = this.writtenEnd;
-    throwIf(failure);
-    this.writtenEnd = this.nextOffset;
-    return this.writtenEnd;
-  }
-}
-
-function nativeError(code: NativeCode): NativeError {
-  return Object.assign(new Error(`scripted ${code}`), { code });
-}
-
-function throwIf(code: NativeCode | null): void {
-  if (code !== null) throw nativeError(code);
-}
+import { ScriptedEngine } from './scripted-engine.js';
 
 describe('disk queue on a disk that fails', () => {
   let engine: ScriptedEngine;
