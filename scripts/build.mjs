@@ -1,7 +1,7 @@
 /**
  * Builds what runs: the addon into build/Release and the TypeScript into dist. Run by npm after
- * `npm install` in a clone (`prepare`), and by `npm run compile`. Users of the package never run it:
- * the tarball brings dist and a prebuilt addon. CMake compiles only what changed.
+ * `npm install` in a clone (`prepare`), and by `npm run compile`. Users of the package never run
+ * it: the tarball brings dist and a prebuilt addon. CMake compiles only what changed.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, rmSync } from 'node:fs';

@@ -13,7 +13,9 @@ export interface RunningBroker {
   stop(): Promise<number | null>;
 }
 
-/** Runs `program` with `parameters` where the package is installed, and waits for the start line. */
+/**
+ * Runs `program` with `parameters` where the package is installed, and waits for the start line.
+ */
 export async function startBroker(
   { folder, env }: Installed,
   program: string,
