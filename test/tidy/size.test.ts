@@ -33,16 +33,23 @@ export function longFunctions(path: string, text: string): string[] {
   return found;
 }
 
-/** C++ as clang-format lays it out: a body opens at the end of a line and closes at its column. */
+/** Where the declaration begins whose last line is `last`. */
+function firstLine(lines: readonly string[], last: number): number {
+  let first = last;
+  while (first > 0 && !/^\s*($|#|\/\/|\w+:$)|[{};]$/.test(lines[first - 1] ?? '')) first--;
+  return first;
+}
+
+/** C++ as clang-format lays it out: a body closes at the column where its declaration begins. */
 export function longNativeFunctions({ path, lines }: Pick<Source, 'path' | 'lines'>): string[] {
   const found: string[] = [];
-  for (const [first, line] of lines.entries()) {
-    const indent = /^( *)(?!namespace|class|struct|enum|union|extern|TEST_SUITE|\s|\/\/).*\{$/.exec(
-      line,
-    )?.[1];
-    if (indent === undefined || !/\)[\w\s:&>,()-]*\{$/.test(line)) continue;
+  for (const [last, line] of lines.entries()) {
+    if (!/\)[\w\s:&>,()-]*\{$/.test(line)) continue;
+    const first = firstLine(lines, last);
+    const indent = /^ */.exec(lines[first] ?? '')?.[0] ?? '';
     const close = new RegExp(`^${indent}\\}`);
-    const length = lines.slice(first + 1).findIndex((later) => close.test(later)) + 2;
+    const bodyLines = lines.slice(last + 1).findIndex((later) => close.test(later)) + 1;
+    const length = last - first + 1 + bodyLines;
     if (length > FUNCTION_LINES_MAX) found.push(`${path}:${first + 1} has ${length} lines`);
   }
   return found;
@@ -94,9 +101,15 @@ describe('the measure of functions', () => {
   });
 
   it('counts C++ functions', () => {
-    const headers = ['void f() {', 'Status Queue::open(int a) const {', 'A::A(int a) : a_(a) {'];
+    const headers = [
+      'void f() {',
+      'Status Queue::open(int a) const {',
+      'A::A(int a)\n    : a_(a),\n      b_(a) {',
+    ];
     for (const header of headers) {
-      const lines = (count: number): string[] => `${header}\n${body(count - 2)}}`.split('\n');
+      const bodyLines = (count: number): number => count - header.split('\n').length - 1;
+      const lines = (count: number): string[] =>
+        `${header}\n${body(bodyLines(count))}}`.split('\n');
       const long = (count: number): string[] =>
         longNativeFunctions({ path: 'x.cc', lines: lines(count) });
       assert.equal(long(FUNCTION_LINES_MAX).length, 0, header);
