@@ -7,6 +7,7 @@
         "native/addon_call.cc",
         "native/addon_queue.cc",
         "native/addon_reader.cc",
+        "native/addon_state.cc",
         "native/block.cc",
         "native/buffer_pool.cc",
         "native/crc32c.cc",
@@ -27,7 +28,12 @@
         "native/vfs.cc",
         "native/writer.cc"
       ],
-      "defines": ["NAPI_VERSION=8"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": [
+        "NAPI_VERSION=8",
+        "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"
+      ],
       "cflags": [
         "-O3",
         "-Wall",

@@ -3,7 +3,7 @@
  * nothing. `--if-stale` (used by `prepack`) does nothing when it is newer than every native source.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nodeGypEnvironment, root } from './toolchain.mjs';
@@ -40,6 +40,8 @@ function prebuild() {
   try {
     for (const source of SOURCES)
       cpSync(join(root, source), join(copy, source), { recursive: true });
+    // Where binding.gyp finds node-addon-api.
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
     const prebuildify = join(root, 'node_modules/prebuildify/bin.js');
     const nodeGyp = join(root, 'node_modules/.bin/node-gyp');
     const target = ['--cwd', copy, '--out', root, '--node-gyp', nodeGyp];
