@@ -143,7 +143,7 @@ export class Decoder {
 
   #readStart(): void {
     const lines = this.#lines;
-    if (this.#knownHead !== null && lines.takeWhole(this.#knownHead.bytes)) {
+    if (this.#knownHead !== null && lines.takeHead(this.#knownHead.bytes)) {
       this.#beginBody(this.#knownHead.parsed);
       return;
     }
@@ -217,9 +217,12 @@ export class Decoder {
     const framing = framingOf(headers, startLine, this.#limits.bodyBytesMax);
     const head: Head = { startLine, headers, framing };
     const bytes = this.#headBytes + LINE_END.length;
-    const alone = position === chunk.length && bytes === chunk.length;
-    if (alone && bytes <= KNOWN_HEAD_BYTES_MAX && this.#isLesson && !headers.has('id')) {
-      this.#knownHead = { bytes: Buffer.from(chunk), parsed: head };
+    const inOneChunk = bytes <= position;
+    if (inOneChunk && bytes <= KNOWN_HEAD_BYTES_MAX && this.#isLesson && !headers.has('id')) {
+      this.#knownHead = {
+        bytes: Buffer.from(chunk.subarray(position - bytes, position)),
+        parsed: head,
+      };
     }
     this.#headsParsed++;
     this.#beginBody(head);

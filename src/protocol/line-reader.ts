@@ -50,13 +50,16 @@ export class LineReader {
   }
 
   /**
-   * Takes the chunk when it is `known` and nothing else, as of a client that waits for each answer.
+   * Takes `known`, a whole head that was read before, when the next bytes of this chunk are the
+   * same. A head that differs mostly ends elsewhere, which shows without a call.
    */
-  takeWhole(known: Buffer): boolean {
-    const { chunk } = this;
-    const whole = this.position === 0 && this.#partialLength === 0;
-    if (!whole || chunk.length !== known.length || !known.equals(chunk)) return false;
-    this.position = chunk.length;
+  takeHead(known: Buffer): boolean {
+    const { chunk, position } = this;
+    const { length } = known;
+    const end = position + length;
+    if (this.#partialLength > 0 || chunk[end - 1] !== LF || chunk[end - 3] !== LF) return false;
+    if (known.compare(chunk, position, end) !== 0) return false;
+    this.position = end;
     return true;
   }
 
