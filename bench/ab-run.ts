@@ -1,6 +1,6 @@
 /**
- * One run of ApacheBench and what it measured. Used by ab.ts. Throws when a request failed: a rate of
- * failures is no figure.
+ * One run of ApacheBench and what it measured. Used by ab.ts. Throws when a request failed: a rate
+ * of failures is no figure.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
@@ -24,7 +24,10 @@ export interface AbFigures {
 const run = promisify(execFile);
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 
-/** `scratchDir` takes the table of percentiles, which ab writes with three more digits than it prints. */
+/**
+ * `scratchDir` takes the table of percentiles, which ab writes with three more digits than it
+ * prints.
+ */
 export async function runAb(request: AbRequest, scratchDir: string): Promise<AbFigures> {
   const { url, requests, concurrency, bodyFile } = request;
   const percentiles = join(scratchDir, 'percentiles.csv');
@@ -47,7 +50,10 @@ export async function runAb(request: AbRequest, scratchDir: string): Promise<AbF
   };
 }
 
-/** A figure of ab's report; 0 when the line is absent, as `Non-2xx responses` is when there were none. */
+/**
+ * A figure of ab's report; 0 when the line is absent, as `Non-2xx responses` is when there were
+ * none.
+ */
 function field(report: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+([\\d.]+)`, 'mu').exec(report)?.[1] ?? 0);
 }

@@ -1,7 +1,8 @@
 /**
- * npm run bench:ab: produce and consume through ApacheBench, against what nginx and a bare Node socket
- * answer with replies of the same size in the same run. All contenders are up for the whole run and
- * take turns, round after round; medians and the median of each round's ratio to nginx are printed.
+ * npm run bench:ab: produce and consume through ApacheBench, against what nginx and a bare Node
+ * socket answer with replies of the same size in the same run. All contenders are up for the whole
+ * run and take turns, round after round; medians and the median of each round's ratio to nginx are
+ * printed.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -47,7 +48,10 @@ interface Case {
   readonly against: string;
 }
 
-/** What one run says; the processor time is that of the contender alone, so it hardly feels a busy machine. */
+/**
+ * What one run says; the processor time is that of the contender alone, so it hardly feels a busy
+ * machine.
+ */
 interface Figures extends AbFigures {
   readonly processorUs: number;
 }

@@ -1,6 +1,6 @@
 /**
- * The least a Node server can do: one constant reply per blank line that comes in, nothing parsed. The
- * upper bound for a broker in Node; started by contenders.ts with the length of the reply.
+ * The least a Node server can do: one constant reply per blank line that comes in, nothing parsed.
+ * The upper bound for a broker in Node; started by contenders.ts with the length of the reply.
  */
 import { createServer } from 'node:net';
 

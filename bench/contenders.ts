@@ -1,6 +1,6 @@
 /**
- * What answers in a benchmark: nginx, a bare Node socket, the broker; each a process of its own, started
- * on a free port and stopped by its pid. Used by ab.ts and queue.ts.
+ * What answers in a benchmark: nginx, a bare Node socket, the broker; each a process of its own,
+ * started on a free port and stopped by its pid. Used by ab.ts and queue.ts.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,6 +1,6 @@
 /**
- * Small statistics and tables. Used by all benchmarks: medians, because a neighbour's burst of work must
- * not move a figure.
+ * Small statistics and tables. Used by all benchmarks: medians, because a neighbour's burst of work
+ * must not move a figure.
  */
 
 export function median(values: readonly number[]): number {

@@ -1,6 +1,6 @@
 /**
- * Fills a topic fast: one TCP connection, produce requests by URL without an id, whose replies come in
- * order and are only counted. Used by ab.ts before consume is measured.
+ * Fills a topic fast: one TCP connection, produce requests by URL without an id, whose replies come
+ * in order and are only counted. Used by ab.ts before consume is measured.
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';

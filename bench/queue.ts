@@ -1,7 +1,7 @@
 /**
  * npm run bench:queue: the disk queue from JavaScript without any network, and what opening costs:
- * append at both levels, read, reopen of a large topic, a thousand topics, memory of an idle broker and
- * of idle connections. `--large` reopens 10 GiB instead of 1 GiB.
+ * append at both levels, read, reopen of a large topic, a thousand topics, memory of an idle broker
+ * and of idle connections. `--large` reopens 10 GiB instead of 1 GiB.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -60,7 +60,9 @@ function openStore(dir: string): Opened {
   return { store: new DiskStore(options, turn), turn };
 }
 
-/** Appends with one write per `batch` records and waits for the last answer; returns nanoseconds. */
+/**
+ * Appends with one write per `batch` records and waits for the last answer; returns nanoseconds.
+ */
 async function append(
   { turn }: Opened,
   queue: Queue,

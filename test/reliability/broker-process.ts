@@ -1,7 +1,7 @@
 /**
- * A broker in a process of its own, so that it can be killed at any moment. Started by the tests of this
- * folder. Promises that no child outlives the test process, and that a broker that does not come up
- * tells why.
+ * A broker in a process of its own, so that it can be killed at any moment. Started by the tests of
+ * this folder. Promises that no child outlives the test process, and that a broker that does not
+ * come up tells why.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -78,7 +78,9 @@ export class BrokerProcess {
     return this.#output;
   }
 
-  /** Resolves once the port is open; rejects with the broker's own words when it does not come up. */
+  /**
+   * Resolves once the port is open; rejects with the broker's own words when it does not come up.
+   */
   listening(): Promise<void> {
     return new Promise((resolve, reject) => {
       const fail = (reason: string): void => {

@@ -18,7 +18,7 @@ const RECOVERY_TO = 1.1;
 describe('kill -9', () => {
   afterEach(cleanUp);
 
-  it('under load loses nothing acknowledged and invents nothing, time after time', async function () {
+  it('under load loses nothing acknowledged and invents nothing', async function () {
     this.timeout(ROUNDS * ROUND_TIMEOUT_MS);
     const trial = new Trial();
     await trial.declare();

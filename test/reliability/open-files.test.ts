@@ -1,6 +1,6 @@
 /**
- * A process that runs out of open files: connections are refused or wait, the queue goes on writing,
- * and once the crowd has gone everybody is served again.
+ * A process that runs out of open files: connections are refused or wait, the queue goes on
+ * writing, and once the crowd has gone everybody is served again.
  */
 import assert from 'node:assert/strict';
 import { type Socket, connect } from 'node:net';
@@ -34,7 +34,7 @@ async function produceAll(client: Client): Promise<void> {
 describe('ulimit -n 128', () => {
   afterEach(cleanUp);
 
-  it('with 500 connections keeps serving those it took, and all again afterwards', async function () {
+  it('with 500 connections serves those it took, and all afterwards', async function () {
     this.timeout(60_000);
     const broker = new BrokerProcess({
       dir: tempFolder(),

@@ -1,7 +1,7 @@
 /**
- * The survivor: knows what every producer sent and which answer it got, what every group saw, and hence
- * what a broker that was killed may and must still have. Fed by traffic.ts, asked by the tests after
- * each restart. Throws AssertionError that names the broken promise.
+ * The survivor: knows what every producer sent and which answer it got, what every group saw, and
+ * hence what a broker that was killed may and must still have. Fed by traffic.ts, asked by the
+ * tests after each restart. Throws AssertionError that names the broken promise.
  */
 import assert from 'node:assert/strict';
 
@@ -126,7 +126,9 @@ export class Oracle {
     });
   }
 
-  /** What each producer sent is there from the round's first message on, in order, without a hole. */
+  /**
+   * What each producer sent is there from the round's first message on, in order, without a hole.
+   */
   #checkPrefix(tail: readonly Entry[]): void {
     const next = this.#producers.map((producer) => producer.roundStart);
     tail.forEach((entry, i) => {

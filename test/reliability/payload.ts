@@ -1,6 +1,7 @@
 /**
- * What the reliability tests send: size and bytes of a message are functions of a seed, its producer
- * and its number, so that any message that comes back can be checked without having been kept.
+ * What the reliability tests send: size and bytes of a message are functions of a seed, its
+ * producer and its number, so that any message that comes back can be checked without having been
+ * kept.
  */
 
 /** Around every length that some layer treats apart: empty, one word, one page with its headers. */

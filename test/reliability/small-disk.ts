@@ -1,6 +1,6 @@
 /**
- * A disk of a few MiB that can really be full: a file system of its own, mounted for one test. Needs
- * root on Linux; unmounted by cleanUp, also when the test fails.
+ * A disk of a few MiB that can really be full: a file system of its own, mounted for one test.
+ * Needs root on Linux; unmounted by cleanUp, also when the test fails.
  */
 import { execFileSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,6 @@
 /**
- * SIGTERM under load: the broker ends in good order and soon, and every answer that went out is kept.
+ * SIGTERM under load: the broker ends in good order and soon, and every answer that went out is
+ * kept.
  */
 import assert from 'node:assert/strict';
 import { cleanUp } from '../support/cleanup.js';

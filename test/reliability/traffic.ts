@@ -1,6 +1,6 @@
 /**
- * Producers and consumers at work on a running broker, until it or they are stopped. Used by the tests
- * of this folder; tells the oracle everything that was sent, acknowledged and seen.
+ * Producers and consumers at work on a running broker, until it or they are stopped. Used by the
+ * tests of this folder; tells the oracle everything that was sent, acknowledged and seen.
  */
 import assert from 'node:assert/strict';
 import type { Entry, Oracle } from './oracle.js';
@@ -158,7 +158,8 @@ function entryOf(reply: Reply, payloads: Payloads): Entry {
   const whole = reply.status === 200 && reply.headers.get('tag') === `from.${entry.producer}`;
   assert(
     whole,
-    `not one of the messages that were sent: status ${reply.status}, ${[...reply.headers.keys()].join()}`,
+    `not one of the messages that were sent: status ${reply.status}, ` +
+      [...reply.headers.keys()].join(),
   );
   const same = payloads.body(entry.producer, entry.n).equals(reply.body);
   assert(same, `message ${entry.n} of producer ${entry.producer} has other bytes than were sent`);

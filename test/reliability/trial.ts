@@ -1,7 +1,8 @@
 /**
- * One trial of a broker's promises: a data folder, traffic on it, a sudden or an ordered end, and the
- * oracle's check after the restart, again and again. Used by the tests that end brokers; cleaned up by
- * cleanUp. Prints its seed, so that a failed run can be replayed with RELIABILITY_SEED.
+ * One trial of a broker's promises: a data folder, traffic on it, a sudden or an ordered end, and
+ * the oracle's check after the restart, again and again. Used by the tests that end brokers;
+ * cleaned up by cleanUp. Prints its seed, so that a failed run can be replayed with
+ * RELIABILITY_SEED.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
