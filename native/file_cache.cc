@@ -37,6 +37,15 @@ void FileCache::insert(uint64_t id, const FileRef& file) {
 void FileCache::insert_locked(uint64_t id, const FileRef& file) {
   recent_.push_front({id, file});
   entries_[id] = recent_.begin();
+  trim_locked();
+}
+
+void FileCache::trim() {
+  std::lock_guard lock(mutex_);
+  trim_locked();
+}
+
+void FileCache::trim_locked() {
   auto entry = recent_.end();
   while (recent_.size() > files_max_ && entry != recent_.begin()) {
     --entry;
@@ -53,11 +62,6 @@ void FileCache::forget(uint64_t id) {
   if (found == entries_.end()) return;
   recent_.erase(found->second);
   entries_.erase(found);
-}
-
-size_t FileCache::size() const {
-  std::lock_guard lock(mutex_);
-  return recent_.size();
 }
 
 }  // namespace zbus

@@ -27,7 +27,8 @@ class FileCache {
   // Adds a file that its maker has just opened.
   void insert(uint64_t id, const FileRef& file);
   void forget(uint64_t id);
-  size_t size() const;
+  // Closes what is beyond the limit and in use no more; for those who let go of a file.
+  void trim();
 
  private:
   struct Entry {
@@ -35,10 +36,11 @@ class FileCache {
     FileRef file;
   };
   void insert_locked(uint64_t id, const FileRef& file);
+  void trim_locked();
 
   Disk& disk_;
   const size_t files_max_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   uint64_t last_id_ = 0;
   std::list<Entry> recent_;  // most recently used first
   std::unordered_map<uint64_t, std::list<Entry>::iterator> entries_;

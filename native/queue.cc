@@ -232,7 +232,11 @@ Status Queue::sync() {
     return status;
   }
   durable_end_ = target;
-  if (durable_end_ == written_end_) writer_.front().file.reset();
+  if (durable_end_ == written_end_) {
+    writer_.front().file.reset();
+    file.reset();
+    context_->files.trim();
+  }
   return {};
 }
 

@@ -98,6 +98,18 @@ TEST_CASE("recovery: after a clean close every hole is corruption") {
   CHECK(fixture.log.queue().state().lost_count == 1);
 }
 
+TEST_CASE("recovery: a damaged mark in the middle of a block costs nothing") {
+  Fixture fixture;
+  fixture.log.fill(5);
+  REQUIRE(fixture.log.close().ok());
+  REQUIRE(fixture.log.open().ok());
+  fixture.log.fill(1);
+  fixture.change([](std::string* bytes) { (*bytes)[record_position(5) + 16] ^= 1; });
+  CHECK(fixture.count() == 6);
+  CHECK(fixture.log.queue().state().next_offset == 6);
+  CHECK(fixture.log.queue().state().lost_count == 0);
+}
+
 TEST_CASE("recovery: corruption and a torn tail in one block are told apart") {
   Fixture fixture;
   fixture.log.fill(5);
