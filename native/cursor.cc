@@ -107,7 +107,11 @@ Status Cursor::sync_file(bool* again) {
     return failed_;
   }
   *again = dirty_;
-  if (!dirty_) file_.reset();
+  if (!dirty_) {
+    file_.reset();
+    file.reset();
+    context_->files.trim();
+  }
   return {};
 }
 

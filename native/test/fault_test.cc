@@ -257,6 +257,29 @@ TEST_CASE("fault: a failed write drops the turn and gives its offsets out again"
   CHECK(log.queue().flush().progress);
 }
 
+TEST_CASE("fault: whole records of a write that failed half-way do not come back") {
+  TemporaryFolder folder;
+  FaultVfs vfs;
+  bool full = false;
+  uint64_t writes = 0;
+  vfs.decide = [&](Call call, const std::string&) -> int {
+    if (!full || call != Call::kWrite) return 0;
+    return writes++ == 0 ? FaultVfs::kShort : ENOSPC;
+  };
+  TestLog log(folder.path(), {}, vfs);
+  REQUIRE(log.open().ok());
+  log.fill(2);
+  for (uint64_t i = 0; i < 6; i++) REQUIRE(log.append(sample(100 + i)).ok());
+  full = true;
+  CHECK(log.commit().code() == Code::kNoSpace);
+  full = false;
+  CHECK(writes == 2);
+  log.kill();
+  REQUIRE(log.open().ok());
+  CHECK(log.all() == Messages{sample(0), sample(1)});
+  CHECK(log.queue().state().next_offset == 2);
+}
+
 TEST_CASE("fault: a full disk refuses appends and nothing else, and passes") {
   TemporaryFolder folder;
   FaultVfs vfs;
