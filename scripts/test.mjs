@@ -24,7 +24,7 @@ const STAGES = [
 ];
 
 /** A stage that hangs is stopped, so that the others still run and the total is still printed. */
-const STAGE_TIME_MAX_MS = 8 * 60_000;
+const STAGE_TIME_MAX_MS = 15 * 60_000;
 
 /** @typedef {import('./results.mjs').Result} Result */
 
