@@ -31,7 +31,7 @@ export interface BrokerOptions {
   readonly nodeFlags?: readonly string[];
 }
 
-/** The broker as `npm run build` has built it, with its defaults but for the options. */
+/** The broker as `npm run compile` has built it, with its defaults but for the options. */
 export function startBroker({ dir, ackLevel, nodeFlags = [] }: BrokerOptions): Promise<Contender> {
   const env = {
     ...process.env,
