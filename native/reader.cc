@@ -61,6 +61,18 @@ Status Reader::advance(Fill* fill, Step* step) {
   if (fill->count == fill->rows.size()) return {};
   if (!queue_->view(&offset_, &view) || offset_ >= fill->end_offset) return {};
   *step = Step::kGoOn;
+  Status status = read_block(view, fill, step);
+  if (status.error_number() != ENOENT) return status;
+  // Removed by retention since the view was taken, or missing: the former shows in the next view.
+  BlockView now;
+  if (queue_->view(&offset_, &now) && now.block == view.block) return status;
+  block_.reset();
+  file_.reset();
+  *step = Step::kGoOn;
+  return {};
+}
+
+Status Reader::read_block(const BlockView& view, Fill* fill, Step* step) {
   if (view.block != block_) {
     Status status = enter(view, fill->wait, step);
     if (!status.ok() || *step != Step::kGoOn || block_ == nullptr) return status;
@@ -90,11 +102,6 @@ Status Reader::enter(const BlockView& view, Wait wait, Step* step) {
   }
   Context& context = queue_->context();
   Status status = context.files.acquire(block.file_id, block.path(), &file_);
-  if (status.error_number() == ENOENT) {
-    // Deleted since the view was taken, or missing: the former shows in the next view.
-    BlockView again;
-    if (queue_->view(&offset_, &again) && again.block != view.block) return {};
-  }
   if (!status.ok()) return status;
   bool known = false;
   status = block.load_salt(context.disk, *file_, &known);

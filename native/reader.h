@@ -56,6 +56,7 @@ class Reader {
   };
 
   Status advance(Fill* fill, Step* step);
+  Status read_block(const BlockView& view, Fill* fill, Step* step);
   Status enter(const BlockView& view, Wait wait, Step* step);
   Status read_chunk(const BlockView& view, Fill* fill, Step* step);
   Step parse(const BlockView& view, size_t end, Fill* fill);

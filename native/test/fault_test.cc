@@ -280,6 +280,37 @@ TEST_CASE("fault: whole records of a write that failed half-way do not come back
   CHECK(log.queue().state().next_offset == 2);
 }
 
+TEST_CASE("fault: a block removed while a reader opens it is passed, not an error") {
+  TemporaryFolder folder;
+  FaultVfs vfs;
+  Options options = small_blocks();
+  options.files_max = 1;
+  TestLog log(folder.path(), options, vfs);
+  REQUIRE(log.open().ok());
+  log.fill(40);
+  Reader reader(log.queue().shared_from_this(), 0, Filter());
+  std::vector<uint8_t> buffer(1024);
+  std::vector<ReadRow> rows(1);
+  Reader::Result result;
+  REQUIRE(reader.read(buffer, rows, 40, Reader::Wait::kAllowed, &result).ok());
+  REQUIRE(result.next_offset == 1);
+  // The one file that may stay open is now another one.
+  Messages last;
+  REQUIRE(log.read(&last, 39).ok());
+  bool removed = false;
+  vfs.decide = [&](Call call, const std::string& path) {
+    if (call != Call::kOpen || removed || !path.ends_with(block_name(0))) return 0;
+    removed = true;
+    REQUIRE(log.queue().delete_before(40).ok());
+    return 0;
+  };
+  REQUIRE(reader.read(buffer, rows, 40, Reader::Wait::kAllowed, &result).ok());
+  CHECK(removed);
+  CHECK(result.count == 1);
+  CHECK(rows[0].offset == log.queue().state().first_offset);
+  CHECK(log.queue().state().lost_count == 0);
+}
+
 TEST_CASE("fault: a full disk refuses appends and nothing else, and passes") {
   TemporaryFolder folder;
   FaultVfs vfs;
