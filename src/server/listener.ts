@@ -6,7 +6,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Exchange } from '../broker/exchange.js';
 import type { Turn } from '../turn.js';
-import { systemClock, type Clock } from './clock.js';
+import { systemClock, type Clock } from '../clock.js';
 import { Connection, type ConnectionContext, type ServerLog } from './connection.js';
 import {
   DEFAULT_LIMITS,

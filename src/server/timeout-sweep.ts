@@ -3,7 +3,7 @@
  * has passed. A timer per event would cost more than the event; 10,000 checks a second cost well
  * under a millisecond. Made by the listener.
  */
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 
 /** Deadlines are kept to this: a timeout fires up to two intervals late, never early. */
 export const SWEEP_INTERVAL_MS = 1000;

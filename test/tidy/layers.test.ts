@@ -20,10 +20,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
   'config-sources': [],
 };
-const BOTTOM = new Set(['protocol', 'config', 'errors', 'log', 'turn', 'version']);
+const BOTTOM = new Set(['protocol', 'clock', 'config', 'errors', 'log', 'turn', 'version']);
 /** The bottom knows only these; version, log and turn know nothing. */
 const BOTTOM_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: ['errors'],
+  clock: [],
   config: [],
   errors: [],
   log: [],

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Delivery, Exchange } from '../../../src/broker/exchange.js';
-import type { Clock } from '../../../src/server/clock.js';
+import type { Clock } from '../../../src/clock.js';
 import { Listener, type ListenerOptions } from '../../../src/server/listener.js';
 import { Turn } from '../../../src/turn.js';
 

@@ -1,6 +1,6 @@
 /**
- * Time as the server sees it, replaceable so that a test of a timeout does not wait for it. Used by
- * listener and timeout sweep.
+ * Time as the broker sees it, replaceable so that a test of a timeout does not wait for it. Used by
+ * server and broker.
  */
 
 export interface Clock {
