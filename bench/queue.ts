@@ -95,7 +95,7 @@ async function append(
 
 /** Reads the topic from `from` to its end; returns nanoseconds and what was read. */
 async function read(queue: Queue, from: number): Promise<{ ns: number; count: number }> {
-  const reader = queue.openReader(from, null);
+  const reader = queue.openReader(from, null, null);
   const began = process.hrtime.bigint();
   let count = 0;
   let position = from;

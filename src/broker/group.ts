@@ -3,6 +3,7 @@
  * messages. Made by Topic; fed by the consume command; delivers once a turn. Its position is stored
  * after its messages have been handed to the kernel, so it may lag, never lead.
  */
+import { Buffer } from 'node:buffer';
 import { BadRequestError, ForbiddenError, NotFoundError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { latin1Of } from '../protocol/names.js';
@@ -14,6 +15,8 @@ import { GroupPositions } from './group-positions.js';
 import type { Session } from './session.js';
 import type { GroupDefinition } from './topic-definition.js';
 import { Waiter, WaitingLine } from './waiting-line.js';
+
+const NO_DETAIL = Buffer.alloc(0);
 
 /** What a group needs of its topic and broker. */
 export interface GroupContext {
@@ -53,7 +56,7 @@ export class ConsumeGroup implements TurnTask, BatchHolder {
     this.definition = definition;
     this.#cursor = cursor;
     this.#storedFloor = cursor.offset;
-    this.#positions = new GroupPositions(cursor.offset);
+    this.#positions = new GroupPositions(Math.max(cursor.offset, context.queue.firstOffset));
     this.#line = new WaitingLine(() => {
       this.wake();
     });
@@ -278,7 +281,11 @@ export class ConsumeGroup implements TurnTask, BatchHolder {
 
   #openReader(): QueueReader {
     const { filter } = this.definition;
-    return this.#context.queue.openReader(this.#positions.next, filter === '' ? null : filter);
+    return this.#context.queue.openReader(
+      this.#positions.next,
+      filter === '' ? null : filter,
+      null,
+    );
   }
 
   #forgetBatches(): void {
@@ -291,7 +298,7 @@ export class ConsumeGroup implements TurnTask, BatchHolder {
     const { floor } = this.#positions;
     if (floor === this.#storedFloor) return;
     try {
-      this.#cursor.store(floor);
+      this.#cursor.store(floor, NO_DETAIL);
       this.#storedFloor = floor;
     } catch (error) {
       this.#context.failed(this, error as Error);

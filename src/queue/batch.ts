@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { READ_ROWS, READ_WIDTH } from './native.js';
-import type { RecordBatch } from './queue.js';
+import type { AppendRecord, RecordBatch } from './queue.js';
 
 /** Places of a row. */
 const OFFSET = 0;
@@ -13,6 +13,14 @@ const ID = 2;
 const TAG = 3;
 const WIRE = 4;
 const WIRE_END = 5;
+
+/** Stands between a record's id and the key of the group it is for; ids hold no such byte. */
+const ADDRESS = '\x1f';
+
+/** What is stored as the record's id. */
+export function addressedId({ id, group }: AppendRecord): string {
+  return group === undefined ? id : id + ADDRESS + group;
+}
 
 export class TableBatch implements RecordBatch {
   readonly bytes: Buffer;
@@ -41,7 +49,9 @@ export class TableBatch implements RecordBatch {
   }
 
   id(i: number): string {
-    return this.bytes.toString('latin1', this.#cell(i, ID), this.#cell(i, TAG));
+    const id = this.bytes.toString('latin1', this.#cell(i, ID), this.#cell(i, TAG));
+    const end = id.indexOf(ADDRESS);
+    return end === -1 ? id : id.slice(0, end);
   }
 
   tag(i: number): string {

@@ -3,10 +3,11 @@
  * staged as they come, written once at the end of the turn, and acknowledged when they have reached
  * the level they were sent with.
  */
+import type { Buffer } from 'node:buffer';
 import { ClosedError, StorageFailedError, type ZbusError } from '../errors.js';
 import { folderName, nameKey } from '../protocol/names.js';
 import { Phase, type Turn, type TurnTask } from '../turn.js';
-import { TableBatch } from './batch.js';
+import { addressedId, TableBatch } from './batch.js';
 import { DiskReader } from './disk-reader.js';
 import {
   type Addon,
@@ -89,12 +90,12 @@ export class DiskQueue implements Queue, TurnTask {
       done(new ClosedError(`Topic(${this.#name}) is closed`), -1, 'none');
       return;
     }
-    const { id, tag, head, body } = record;
+    const { tag, head, body } = record;
     let offset: number;
     try {
       offset = this.#addon.queue_append(
         this.#handle,
-        id,
+        addressedId(record),
         tag,
         head,
         body,
@@ -143,8 +144,8 @@ export class DiskQueue implements Queue, TurnTask {
     this.#advance(writtenEnd, durableEnd);
   }
 
-  openReader(offset: number, filter: string | null): QueueReader {
-    const handle = this.#addon.reader_open(this.#handle, offset, filter);
+  openReader(offset: number, filter: string | null, group: string | null): QueueReader {
+    const handle = this.#addon.reader_open(this.#handle, offset, filter, group);
     return new DiskReader(this.#addon, handle, offset, () => this.#readableEnd);
   }
 
@@ -152,7 +153,7 @@ export class DiskQueue implements Queue, TurnTask {
     const end = Math.min(offset + 1, this.#readableEnd);
     const reader = new DiskReader(
       this.#addon,
-      this.#addon.reader_open(this.#handle, offset, null),
+      this.#addon.reader_open(this.#handle, offset, null, null),
       offset,
       () => end,
     );
@@ -194,6 +195,18 @@ export class DiskQueue implements Queue, TurnTask {
         else resolve(names);
       });
     });
+  }
+
+  retainFrom(bytesMax: number | null, beforeMs: number | null): number {
+    return this.#addon.queue_retain_from(
+      this.#handle,
+      bytesMax ?? Infinity,
+      Math.max(0, beforeMs ?? 0),
+    );
+  }
+
+  limitBlocks(bytes: number | null): void {
+    this.#addon.queue_limit_blocks(this.#handle, bytes ?? Infinity);
   }
 
   deleteBefore(offset: number): Promise<void> {
@@ -300,9 +313,13 @@ class DiskCursor implements Cursor {
     return this.#addon.cursor_offset(this.#handle);
   }
 
-  store(offset: number): void {
+  get detail(): Buffer {
+    return this.#addon.cursor_detail(this.#handle);
+  }
+
+  store(offset: number, detail: Buffer): void {
     try {
-      this.#addon.cursor_store(this.#handle, offset);
+      this.#addon.cursor_store(this.#handle, offset, detail);
     } catch (error) {
       throw storageError(error);
     }

@@ -4,39 +4,31 @@
  * hand out, so a read copies nothing. Bounded by bytes: StorageFullError when full.
  */
 import { Buffer } from 'node:buffer';
-import { ClosedError, StorageFullError, type ZbusError } from '../errors.js';
+import { ClosedError, StorageFailedError, StorageFullError, type ZbusError } from '../errors.js';
 import { compileFilter } from '../protocol/filter.js';
 import { nameKey } from '../protocol/names.js';
 import { Phase, type Turn, type TurnTask } from '../turn.js';
 import { TableBatch } from './batch.js';
+import { MemoryLog, type MemoryRecord, recordCost } from './memory-log.js';
 import { READ_ROWS, READ_WIDTH } from './native.js';
-import type {
-  AckLevel,
-  AppendDone,
-  AppendRecord,
-  Cursor,
-  Queue,
-  QueueReader,
-  QueueState,
-  ReadDone,
+import {
+  type AckLevel,
+  type AppendDone,
+  type AppendRecord,
+  type Cursor,
+  CURSOR_DETAIL_BYTES_MAX,
+  type Queue,
+  type QueueReader,
+  type QueueState,
+  type ReadDone,
 } from './queue.js';
-
-interface MemoryRecord {
-  readonly timestampMs: number;
-  readonly tag: string;
-  /** id, tag and wire bytes, one after the other. */
-  readonly bytes: Buffer;
-  readonly tagStart: number;
-  readonly wireStart: number;
-}
 
 interface Appended {
   readonly offset: number;
   readonly done: AppendDone;
 }
 
-/** What a record costs beside its bytes. */
-const RECORD_OVERHEAD_BYTES = 128;
+const NO_DETAIL = Buffer.alloc(0);
 
 export class MemoryQueue implements Queue, TurnTask {
   scheduled = false;
@@ -47,10 +39,8 @@ export class MemoryQueue implements Queue, TurnTask {
   readonly #name: string;
   readonly #bytesMax: number;
   readonly #cursors = new Map<string, MemoryCursor>();
-  #records: MemoryRecord[] = [];
-  #firstOffset = 0;
+  readonly #log = new MemoryLog();
   #readableEnd = 0;
-  #bytes = 0;
   #lastTimestampMs = 0;
   #appended: Appended[] = [];
   #closed = false;
@@ -62,11 +52,11 @@ export class MemoryQueue implements Queue, TurnTask {
   }
 
   get firstOffset(): number {
-    return this.#firstOffset;
+    return this.#log.firstOffset;
   }
 
   get nextOffset(): number {
-    return this.#firstOffset + this.#records.length;
+    return this.#log.nextOffset;
   }
 
   get readableEnd(): number {
@@ -74,7 +64,7 @@ export class MemoryQueue implements Queue, TurnTask {
   }
 
   append(
-    { id, tag, head, body }: AppendRecord,
+    { id, tag, head, body, group }: AppendRecord,
     _level: Exclude<AckLevel, 'memory'>,
     done: AppendDone,
   ): void {
@@ -85,8 +75,7 @@ export class MemoryQueue implements Queue, TurnTask {
     const tagStart = id.length;
     const wireStart = tagStart + tag.length;
     const bodyStart = wireStart + head.length;
-    const cost = bodyStart + body.length + RECORD_OVERHEAD_BYTES;
-    if (this.#bytes + cost > this.#bytesMax) {
+    if (this.#log.bytes + recordCost(bodyStart + body.length) > this.#bytesMax) {
       done(
         new StorageFullError(
           `Topic(${this.#name}) is full: memoryTopicBytesMax is ${this.#bytesMax}`,
@@ -103,8 +92,8 @@ export class MemoryQueue implements Queue, TurnTask {
     body.copy(bytes, bodyStart);
     this.#lastTimestampMs = Math.max(this.#lastTimestampMs, Date.now());
     const offset = this.nextOffset;
-    this.#records.push({ timestampMs: this.#lastTimestampMs, tag, bytes, tagStart, wireStart });
-    this.#bytes += cost;
+    const timestampMs = this.#lastTimestampMs;
+    this.#log.push({ timestampMs, tag, group, bytes, tagStart, wireStart });
     this.#appended.push({ offset, done });
     this.#turn.schedule(Phase.write, this);
   }
@@ -119,8 +108,8 @@ export class MemoryQueue implements Queue, TurnTask {
     this.onReadable?.();
   }
 
-  openReader(offset: number, filter: string | null): QueueReader {
-    return new MemoryReader(this, offset, filter === null ? null : compileFilter(filter));
+  openReader(offset: number, filter: string | null, group: string | null): QueueReader {
+    return new MemoryReader(this, offset, filter === null ? null : compileFilter(filter), group);
   }
 
   readOne(offset: number, done: ReadDone): void {
@@ -129,23 +118,18 @@ export class MemoryQueue implements Queue, TurnTask {
   }
 
   findTime(timeMs: number, done: (error: ZbusError | null, offset: number) => void): void {
-    let low = this.#firstOffset;
-    let high = this.nextOffset;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      if ((this.recordAt(middle)?.timestampMs ?? 0) < timeMs) low = middle + 1;
-      else high = middle;
-    }
-    done(null, low);
+    done(null, this.#log.findTime(timeMs));
   }
 
   openCursor(group: string, startOffset: number, create: boolean): Promise<Cursor> {
     const key = nameKey(group);
     let cursor = this.#cursors.get(key);
     if (cursor === undefined || create) {
-      cursor = new MemoryCursor(group, startOffset);
+      const start = Math.min(Math.max(startOffset, this.firstOffset), this.nextOffset);
+      cursor = new MemoryCursor(group, start);
       this.#cursors.set(key, cursor);
     }
+    if (cursor.offset > this.nextOffset) cursor.store(this.nextOffset, NO_DETAIL);
     return Promise.resolve(cursor);
   }
 
@@ -158,22 +142,39 @@ export class MemoryQueue implements Queue, TurnTask {
     return Promise.resolve([...this.#cursors.values()].map((cursor) => cursor.group));
   }
 
+  retainFrom(bytesMax: number | null, beforeMs: number | null): number {
+    let offset = this.firstOffset;
+    let stored = this.#log.bytes;
+    for (; offset < this.#readableEnd; offset++) {
+      const record = this.#log.at(offset);
+      if (record === undefined) break;
+      const tooMuch = bytesMax !== null && stored > bytesMax;
+      if (!tooMuch && (beforeMs === null || record.timestampMs >= beforeMs)) break;
+      stored -= recordCost(record.bytes.length);
+    }
+    return offset;
+  }
+
   deleteBefore(offset: number): Promise<void> {
-    this.#drop(Math.min(offset, this.#readableEnd));
+    this.#log.dropBefore(Math.min(offset, this.#readableEnd));
     return Promise.resolve();
+  }
+
+  limitBlocks(): void {
+    // Each record is a block.
   }
 
   empty(): Promise<void> {
     this.endTurn();
-    this.#drop(this.nextOffset);
+    this.#log.dropBefore(this.nextOffset);
     return Promise.resolve();
   }
 
   state(): QueueState {
     return {
-      firstOffset: this.#firstOffset,
+      firstOffset: this.firstOffset,
       nextOffset: this.nextOffset,
-      storedBytes: this.#bytes,
+      storedBytes: this.#log.bytes,
       lostCount: 0,
       readOnly: false,
     };
@@ -187,25 +188,26 @@ export class MemoryQueue implements Queue, TurnTask {
 
   /** For MemoryReader; undefined when it is deleted or not there yet. */
   recordAt(offset: number): MemoryRecord | undefined {
-    return offset < this.#firstOffset ? undefined : this.#records[offset - this.#firstOffset];
-  }
-
-  #drop(end: number): void {
-    const dropped = this.#records.splice(0, Math.max(0, end - this.#firstOffset));
-    this.#firstOffset += dropped.length;
-    for (const { bytes } of dropped) this.#bytes -= bytes.length + RECORD_OVERHEAD_BYTES;
+    return this.#log.at(offset);
   }
 }
 
 class MemoryReader implements QueueReader {
   readonly #queue: MemoryQueue;
   readonly #matches: ((tag: string) => boolean) | null;
+  readonly #group: string | null;
   #position: number;
 
-  constructor(queue: MemoryQueue, offset: number, matches: ((tag: string) => boolean) | null) {
+  constructor(
+    queue: MemoryQueue,
+    offset: number,
+    matches: ((tag: string) => boolean) | null,
+    group: string | null,
+  ) {
     this.#queue = queue;
     this.#position = offset;
     this.#matches = matches;
+    this.#group = group;
   }
 
   read(_maxBytes: number, done: ReadDone): void {
@@ -213,7 +215,7 @@ class MemoryReader implements QueueReader {
     while (this.#position < this.#queue.readableEnd) {
       const offset = this.#position++;
       const record = this.#queue.recordAt(offset);
-      if (record === undefined || this.#matches?.(record.tag) === false) continue;
+      if (record === undefined || !this.#takes(record)) continue;
       done(null, batchOf(record, offset));
       return;
     }
@@ -227,19 +229,30 @@ class MemoryReader implements QueueReader {
   close(): void {
     this.#position = Infinity;
   }
+
+  #takes({ group, tag }: MemoryRecord): boolean {
+    const forOther = group !== undefined && this.#group !== null && group !== this.#group;
+    return !forOther && this.#matches?.(tag) !== false;
+  }
 }
 
 class MemoryCursor implements Cursor {
   readonly group: string;
   offset: number;
+  detail: Buffer = NO_DETAIL;
 
   constructor(group: string, offset: number) {
     this.group = group;
     this.offset = offset;
   }
 
-  store(offset: number): void {
+  store(offset: number, detail: Buffer): void {
+    if (detail.length > CURSOR_DETAIL_BYTES_MAX) {
+      const message = `cursor detail has ${detail.length} bytes, more than `;
+      throw new StorageFailedError(message + String(CURSOR_DETAIL_BYTES_MAX));
+    }
     this.offset = offset;
+    this.detail = Buffer.from(detail);
   }
 }
 

@@ -113,9 +113,9 @@ export interface Addon {
   queue_id(queue: QueueHandle): number;
   queue_state(queue: QueueHandle, out: Float64Array): void;
   /**
-   * Stages a record and returns its offset. `id`, `tag` and `head` are latin1; the stored wire
-   * bytes are `head` followed by body[bodyStart .. bodyEnd). NO_SPACE: nothing was staged. The
-   * timestamp is raised to the last record's if it lies before it.
+   * Stages a record and returns its offset. `id` (with the group's address, see batch.ts), `tag`
+   * and `head` are latin1; the stored wire bytes are `head` followed by body[bodyStart .. bodyEnd).
+   * NO_SPACE: nothing was staged. The timestamp is raised to the last record's if it lies before it.
    */
   queue_append(
     queue: QueueHandle,
@@ -137,11 +137,23 @@ export interface Addon {
   queue_commit(queue: QueueHandle): number;
   /** Off the loop. */
   queue_find_time(queue: QueueHandle, timeMs: number, done: Callback<number>): void;
+  /** Infinity: no rule of bytes; 0: none of age. In memory. */
+  queue_retain_from(queue: QueueHandle, bytesMax: number, beforeMs: number): number;
+  /** Infinity: the engine's `blockBytes`. */
+  queue_limit_blocks(queue: QueueHandle, bytes: number): void;
   queue_delete_before(queue: QueueHandle, offset: number, done: Callback<undefined>): void;
   queue_empty(queue: QueueHandle, done: Callback<undefined>): void;
 
-  /** `filter` in the filter language of docs/protocol.md; null takes everything. */
-  reader_open(queue: QueueHandle, offset: number, filter: string | null): ReaderHandle;
+  /**
+   * `filter` in the filter language of docs/protocol.md; null takes everything. `group`, latin1:
+   * records for others are left out; null takes those for any.
+   */
+  reader_open(
+    queue: QueueHandle,
+    offset: number,
+    filter: string | null,
+    group: string | null,
+  ): ReaderHandle;
   /**
    * Fills `buffer` with whole records below `endOffset` (and below the written end) and `table`
    * with their rows; returns how many, or -1 when the bytes are not in the page cache (then use
@@ -169,8 +181,10 @@ export interface Addon {
     done: Callback<CursorHandle>,
   ): void;
   cursor_offset(cursor: CursorHandle): number;
+  /** A copy. */
+  cursor_detail(cursor: CursorHandle): Buffer;
   /** Overwrites the slot that is not durable; synced by the flusher. */
-  cursor_store(cursor: CursorHandle, offset: number): void;
+  cursor_store(cursor: CursorHandle, offset: number, detail: Buffer): void;
   cursor_remove(queue: QueueHandle, file: string, done: Callback<undefined>): void;
   /** Names stored in the queue's readable cursor files. Off the loop. */
   cursor_list(queue: QueueHandle, done: Callback<string[]>): void;

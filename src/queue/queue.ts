@@ -5,6 +5,9 @@
  */
 import type { ZbusError } from '../errors.js';
 
+/** What a cursor can hold beside its offset: a slot less its header and the longest name. */
+export const CURSOR_DETAIL_BYTES_MAX = 3024;
+
 /**
  * What a reply promises: see docs/operations.md, Durability. `memory` is reached, never asked for.
  */
@@ -13,13 +16,16 @@ export type AckLevel = 'disk' | 'page' | 'none' | 'memory';
 /**
  * A message to append. `id`, `tag` and `head` are latin1 strings whose char codes are the bytes
  * (UTF-8 passes through unchanged). `head` + `body` is stored ready for the wire: header lines,
- * `content-length`, blank line, body. `body` is copied before `append` returns.
+ * `content-length`, blank line, body. `body` is copied before `append` returns. With `group`, a
+ * group's key (nameKey) as latin1 like `id`, the record is for that group alone: `id` and `group`
+ * have at most 127 bytes each.
  */
 export interface AppendRecord {
   readonly id: string;
   readonly tag: string;
   readonly head: string;
   readonly body: Buffer;
+  readonly group?: string;
 }
 
 /** Called once per append: with an error, or with the offset and the level that was reached. */
@@ -38,6 +44,7 @@ export interface RecordBatch {
   readonly nextOffset: number;
   offset(i: number): number;
   timestampMs(i: number): number;
+  /** Without the group that the record may be for. */
   id(i: number): string;
   tag(i: number): string;
   wireStart(i: number): number;
@@ -61,13 +68,18 @@ export interface QueueReader {
 
 /** Position of a consume group, kept across restarts. May lag what was consumed, never lead. */
 export interface Cursor {
-  /** Next offset to deliver, as stored; clamped to the log when opened. */
-  readonly offset: number;
   /**
-   * Stores `offset`; written with the turn, synced within `syncIntervalMs`. Throws
-   * StorageFailedError.
+   * Next offset to deliver, as stored; it may lie below the first kept record. One that lay above
+   * the end of the log when it was opened is the end, without a detail.
    */
-  store(offset: number): void;
+  readonly offset: number;
+  /** What was stored beside the offset, which only the group understands; empty if nothing was. */
+  readonly detail: Buffer;
+  /**
+   * Stores both together; written before it returns, synced within `syncIntervalMs`. Throws
+   * StorageFailedError, also when `detail` has more than CURSOR_DETAIL_BYTES_MAX bytes.
+   */
+  store(offset: number, detail: Buffer): void;
 }
 
 export interface QueueState {
@@ -99,23 +111,46 @@ export interface Queue {
    * Stages a record; everything staged in a turn is written once at its end. Errors go to `done`.
    */
   append(record: AppendRecord, level: Exclude<AckLevel, 'memory'>, done: AppendDone): void;
-  openReader(offset: number, filter: string | null): QueueReader;
   /**
-   * Reads the one record at `offset`; `batch.count` is 0 when it is not there (or not readable
-   * yet).
+   * With `group`, a key as in AppendRecord, the reader passes over records for other groups; with
+   * null it returns those for any.
+   */
+  openReader(offset: number, filter: string | null, group: string | null): QueueReader;
+  /**
+   * Reads the one record at `offset`, whichever group it is for; `batch.count` is 0 when it is not
+   * there (or not readable yet).
    */
   readOne(offset: number, done: ReadDone): void;
   /** First offset stored at or after `timeMs`; `nextOffset` when there is none. */
   findTime(timeMs: number, done: (error: ZbusError | null, offset: number) => void): void;
 
-  /** Opens the group's cursor, made at `startOffset` if absent; `create` starts it anew. */
+  /**
+   * Opens the group's cursor; absent, or with `create`, it is made at `startOffset`, which is
+   * clamped to the log.
+   */
   openCursor(group: string, startOffset: number, create: boolean): Promise<Cursor>;
   removeCursor(group: string): Promise<void>;
   /** Names of the groups whose cursors are stored. */
   cursorNames(): Promise<string[]>;
 
-  /** Deletes whole blocks whose records all lie below `offset` (retention). */
+  /**
+   * The lowest offset to keep under these rules, whole blocks alone; deletes nothing. The oldest
+   * blocks go while what is stored takes more than `bytesMax` on disk, counting what the last block
+   * may grow to and, once that is half full, the one behind it: so with a call for each half block
+   * appended the bound is held at all times. Blocks whose records are all older than `beforeMs`, a
+   * time since the epoch, go too. The last block goes by age alone. In memory each record is a block.
+   */
+  retainFrom(bytesMax: number | null, beforeMs: number | null): number;
+  /**
+   * Deletes whole blocks whose records all lie below `offset`, the last one too; one that finds no
+   * room for its successor stays until a later call.
+   */
   deleteBefore(offset: number): Promise<void>;
+  /**
+   * Ends blocks at `bytes`, index included, where that is less than the engine's `blockBytes`; at
+   * least 64 KiB; null: the engine's. Holds from the next append on.
+   */
+  limitBlocks(bytes: number | null): void;
   /** Deletes every record; offsets go on. */
   empty(): Promise<void>;
   state(): QueueState;

@@ -80,7 +80,7 @@ function append(queue, count) {
 /** @param {QueueHandle} queue */
 function readFromAll(queue) {
   for (let i = 0; i < READERS; i++) {
-    const reader = addon.reader_open(queue, 0, null);
+    const reader = addon.reader_open(queue, 0, null, null);
     const table = new Float64Array(TABLE_NUMBERS);
     addon.reader_read_async(reader, Buffer.alloc(4096), table, Infinity, late);
   }
@@ -202,7 +202,7 @@ const TASKS = {
     // Held by nothing but a filter of its own, so that readers that stay would take 400 MB.
     const filter = 'x'.repeat(200_000);
     for (let i = 0; i < 2000; i++) {
-      addon.reader_open(queue, 0, filter + String(i));
+      addon.reader_open(queue, 0, filter + String(i), null);
       if (i % 100 === 99) await collectGarbage();
     }
     say(`resident ${process.memoryUsage().rss}`);
@@ -226,7 +226,7 @@ const TASKS = {
  */
 function readUnheld(queue) {
   return settled((done) => {
-    const reader = addon.reader_open(queue, 0, null);
+    const reader = addon.reader_open(queue, 0, null, null);
     const buffer = Buffer.from(new ArrayBuffer(1 << 20));
     addon.reader_read_async(reader, buffer, new Float64Array(TABLE_NUMBERS), Infinity, done);
   });

@@ -113,7 +113,7 @@ async function openAll(dir?: string): Promise<Handles> {
   return {
     engine,
     queue,
-    reader: addon.reader_open(queue, 0, null),
+    reader: addon.reader_open(queue, 0, null, null),
     cursor: await openCursor(queue),
   };
 }
@@ -183,16 +183,19 @@ const SIGNATURES: Record<keyof Addon, readonly Kind[]> = {
   ],
   queue_commit: ['queue'],
   queue_find_time: ['queue', 'number', 'function'],
+  queue_retain_from: ['queue', 'limit', 'number'],
+  queue_limit_blocks: ['queue', 'limit'],
   queue_delete_before: ['queue', 'limit', 'function'],
   queue_empty: ['queue', 'function'],
-  reader_open: ['queue', 'number', 'filter'],
+  reader_open: ['queue', 'number', 'filter', 'filter'],
   reader_read: ['reader', 'buffer', 'table', 'limit'],
   reader_read_async: ['reader', 'buffer', 'table', 'limit', 'function'],
   reader_seek: ['reader', 'number'],
   reader_close: ['reader'],
   cursor_open: ['queue', 'text', 'text', 'limit', 'boolean', 'function'],
   cursor_offset: ['cursor'],
-  cursor_store: ['cursor', 'number'],
+  cursor_detail: ['cursor'],
+  cursor_store: ['cursor', 'number', 'buffer'],
   cursor_remove: ['queue', 'text', 'function'],
   cursor_list: ['queue', 'function'],
 };
@@ -334,7 +337,7 @@ describe('closed addon handles', () => {
       await (closed === 'queue' ? closeQueue(queue) : closeEngine(engine));
       assert.throws(() => append(queue), withCode('CLOSED'));
       assert.throws(() => addon.queue_commit(queue), withCode('CLOSED'));
-      assert.throws(() => addon.cursor_store(cursor, 0), withCode('CLOSED'));
+      assert.throws(() => addon.cursor_store(cursor, 0, BODY), withCode('CLOSED'));
       await assert.rejects(openCursor(queue), withCode('CLOSED'));
       const emptied = settled((done) => addon.queue_empty(queue, done));
       await assert.rejects(emptied, withCode('CLOSED'));
@@ -368,7 +371,7 @@ describe('two engines in one process', () => {
     append(two, 'of two');
     append(two, 'of two, too');
     addon.queue_commit(two);
-    assert.deepEqual(read(addon.reader_open(two, 0, null)), ['of two', 'of two, too']);
+    assert.deepEqual(read(addon.reader_open(two, 0, null, null)), ['of two', 'of two, too']);
     await until(() => progress[1]?.includes(2) ?? false);
     assert(!progress[1]?.includes(1));
   });

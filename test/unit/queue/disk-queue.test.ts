@@ -11,7 +11,16 @@ import type { Queue } from '../../../src/queue/queue.js';
 import { Turn } from '../../../src/turn.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { tempFolder } from '../../support/temp-folder.js';
-import { BLOCK_BYTES, append, fill, openStore, readAll, readOne, record } from './queues.js';
+import {
+  BLOCK_BYTES,
+  NO_DETAIL,
+  append,
+  fill,
+  openStore,
+  readAll,
+  readOne,
+  record,
+} from './queues.js';
 
 /** Runs `use` on the topic's queue and closes everything. */
 async function withQueue<T>(dir: string, use: (queue: Queue) => Promise<T>): Promise<T> {
@@ -70,8 +79,8 @@ describe('disk queue on its folder', () => {
   it('keeps the position of each group over a restart', async () => {
     await withQueue(dir, async (queue) => {
       await fill(queue, 10);
-      (await queue.openCursor('one', 0, true)).store(3);
-      (await queue.openCursor('two', 0, true)).store(10);
+      (await queue.openCursor('one', 0, true)).store(3, NO_DETAIL);
+      (await queue.openCursor('two', 0, true)).store(10, NO_DETAIL);
     });
     await withQueue(dir, async (queue) => {
       assert.equal((await queue.openCursor('one', 0, false)).offset, 3);

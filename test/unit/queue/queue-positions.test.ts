@@ -5,7 +5,17 @@ import { ClosedError } from '../../../src/errors.js';
 import type { Queue } from '../../../src/queue/queue.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { turn } from '../../support/wait.js';
-import { append, fill, findTime, queueKinds, read, readAll, readOne, record } from './queues.js';
+import {
+  append,
+  fill,
+  findTime,
+  NO_DETAIL,
+  queueKinds,
+  read,
+  readAll,
+  readOne,
+  record,
+} from './queues.js';
 
 for (const { name, open } of queueKinds) {
   describe(name, () => {
@@ -18,7 +28,7 @@ for (const { name, open } of queueKinds) {
     describe('seek', () => {
       it('reads on from the offset, before and behind', async () => {
         await fill(queue, 100);
-        const reader = queue.openReader(0, null);
+        const reader = queue.openReader(0, null, null);
         for (const offset of [50, 99, 0, 1]) {
           reader.seek(offset);
           assert.equal((await read(reader, 1)).offset(0), offset);
@@ -29,7 +39,7 @@ for (const { name, open } of queueKinds) {
         await fill(queue, 10);
         await queue.empty();
         await fill(queue, 3);
-        const reader = queue.openReader(0, null);
+        const reader = queue.openReader(0, null, null);
         assert.equal((await read(reader)).offset(0), 10);
         reader.seek(2);
         assert.equal((await read(reader)).offset(0), 10);
@@ -39,7 +49,7 @@ for (const { name, open } of queueKinds) {
     describe('a reader', () => {
       it('that is moved while it reads goes on at the new place', async () => {
         await fill(queue, 100);
-        const reader = queue.openReader(0, null);
+        const reader = queue.openReader(0, null, null);
         const first = read(reader, 1);
         reader.seek(70);
         await first;
@@ -48,7 +58,7 @@ for (const { name, open } of queueKinds) {
 
       it('that is closed while it reads ends quietly, and so does the queue', async () => {
         await fill(queue, 100);
-        const reader = queue.openReader(0, null);
+        const reader = queue.openReader(0, null, null);
         const reading = read(reader);
         reader.close();
         reader.close();
@@ -111,13 +121,13 @@ for (const { name, open } of queueKinds) {
         await fill(queue, 10);
         const cursor = await queue.openCursor('g', 4, false);
         assert.equal(cursor.offset, 4);
-        cursor.store(7);
+        cursor.store(7, NO_DETAIL);
         assert.equal((await queue.openCursor('g', 0, false)).offset, 7);
       });
 
       it('starts anew when it is created again', async () => {
         await fill(queue, 10);
-        (await queue.openCursor('g', 0, true)).store(9);
+        (await queue.openCursor('g', 0, true)).store(9, NO_DETAIL);
         assert.equal((await queue.openCursor('g', 3, true)).offset, 3);
       });
 
@@ -131,7 +141,7 @@ for (const { name, open } of queueKinds) {
 
       it('is found without regard to case', async () => {
         await fill(queue, 5);
-        (await queue.openCursor('Group', 0, true)).store(5);
+        (await queue.openCursor('Group', 0, true)).store(5, NO_DETAIL);
         assert.equal((await queue.openCursor('GROUP', 0, false)).offset, 5);
       });
     });

@@ -112,7 +112,7 @@ for (const { name, open, levels } of queueKinds) {
       });
 
       it('goes on where it ended once more is there', async () => {
-        const reader = queue.openReader(0, null);
+        const reader = queue.openReader(0, null, null);
         await fill(queue, 1);
         assert.equal((await read(reader)).count, 1);
         const nothing = await read(reader);
@@ -125,7 +125,7 @@ for (const { name, open, levels } of queueKinds) {
         const large = Buffer.alloc(300_000, 'x');
         await append(queue, record('large', large));
         await append(queue, record('small'));
-        const batch = await read(queue.openReader(0, null), 1000);
+        const batch = await read(queue.openReader(0, null, null), 1000);
         assert.deepEqual([batch.count, batch.id(0), batch.nextOffset], [1, 'large', 1]);
         assert.equal(
           batch.wireEnd(0) - batch.wireStart(0),
@@ -146,12 +146,12 @@ for (const { name, open, levels } of queueKinds) {
 
       it('hands out bytes that later reads leave alone', async () => {
         await fill(queue, 2);
-        const reader = queue.openReader(0, null);
+        const reader = queue.openReader(0, null, null);
         const batch = await read(reader, 1);
         const before = recordsOf(batch);
         await append(queue, record('later', 'overwrites?'));
         await read(reader);
-        await read(queue.openReader(0, null));
+        await read(queue.openReader(0, null, null));
         assert.deepEqual(recordsOf(batch), before);
       });
 

@@ -20,6 +20,8 @@ import { onCleanUp } from '../../support/cleanup.js';
 import { tempFolder } from '../../support/temp-folder.js';
 
 const MIB = 1024 * 1024;
+/** What a cursor is stored with when nothing is to stand beside its offset. */
+export const NO_DETAIL = Buffer.alloc(0);
 /** The smallest the broker takes, so that a test rolls over many blocks. */
 export const BLOCK_BYTES = 64 * 1024;
 
@@ -150,7 +152,7 @@ export async function readAll(
   offset = 0,
   filter: string | null = null,
 ): Promise<ReadRecord[]> {
-  const reader = queue.openReader(offset, filter);
+  const reader = queue.openReader(offset, filter, null);
   const records: ReadRecord[] = [];
   for (let next = offset; next < queue.readableEnd;) {
     const batch = await read(reader);
