@@ -47,6 +47,12 @@ export class ForbiddenError extends ZbusError {
   readonly status = 403;
 }
 
+/** The message is not in the hands of this consumer (any more): its ack, nack or renew is void. */
+export class ConflictError extends ZbusError {
+  readonly code = 'ZBUS_CONFLICT';
+  readonly status = 409;
+}
+
 /**
  * No room: the disk is full or below `minFreeBytes`, or a memory topic reached its cap. Nothing was
  * stored.

@@ -4,6 +4,7 @@
  * closed by it.
  */
 import { Buffer } from 'node:buffer';
+import type { Clock } from '../clock.js';
 import { ClosedError, StorageFailedError, ZbusError } from '../errors.js';
 import { parseCommand } from '../protocol/url.js';
 import { Header } from '../protocol/headers.js';
@@ -22,6 +23,7 @@ import { TopicTable } from './topic-table.js';
 export interface BrokerOptions {
   readonly store: QueueStore;
   readonly turn: Turn;
+  readonly clock: Clock;
   readonly version: string;
   readonly ackLevel: AskedLevel;
   readonly autoCreateTopics: boolean;
@@ -57,6 +59,7 @@ export class Broker implements CommandContext {
     this.topics = new TopicTable({
       store: options.store,
       turn: options.turn,
+      clock: options.clock,
       budget: new BatchBudget(),
       topicsMax: options.topicsMax,
       groupsPerTopicMax: options.groupsPerTopicMax,

@@ -5,11 +5,14 @@
  * the topic.
  */
 import { CommandName } from '../protocol/commands.js';
+import { Header } from '../protocol/headers.js';
+import { ack, nack, renew } from './acknowledge.js';
 import type { Call } from './call.js';
 import { consume, unconsume } from './consume.js';
 import { declare, ensure } from './declare.js';
+import { redrive } from './dead-letters.js';
 import type { Exchange } from './exchange.js';
-import { groupInfo, type ServerIdentity, serverInfo, topicInfo } from './info.js';
+import { groupDetail, groupInfo, type ServerIdentity, serverInfo, topicInfo } from './info.js';
 import { type AskedLevel, produce } from './produce.js';
 import type { TopicTable } from './topic-table.js';
 import { type Topic, topicNotFound } from './topic.js';
@@ -30,7 +33,11 @@ export type Handler = (broker: CommandContext, call: Call) => void | Promise<voi
 export const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.produce, produceTo],
   [CommandName.consume, consumeFrom],
-  [CommandName.unconsume, leaveLine],
+  [CommandName.unconsume, onTopic(unconsume)],
+  [CommandName.ack, onTopic(ack)],
+  [CommandName.nack, onTopic(nack)],
+  [CommandName.renew, onTopic(renew)],
+  [CommandName.redrive, sendBack],
   [CommandName.declare, declareAndShow],
   [CommandName.query, query],
   [CommandName.remove, remove],
@@ -76,8 +83,21 @@ async function autoCreated(
   then(await broker.topics.exclusively(name, () => ensure(broker.topics, name, group)));
 }
 
-function leaveLine(broker: CommandContext, call: Call): void {
-  unconsume(call, broker.topics.get(call.topic));
+/** A command on a topic that exists. */
+function onTopic(command: (call: Call, topic: Topic) => void): Handler {
+  return (broker, call) => {
+    command(call, broker.topics.get(call.topic));
+  };
+}
+
+async function sendBack(broker: CommandContext, call: Call): Promise<void> {
+  const limit = call.number(Header.limit) ?? Infinity;
+  const { group } = call;
+  const redriven = await broker.topics.exclusively(call.topic, () => {
+    const topic = broker.topics.get(call.topic);
+    return redrive(broker.topics, topic, topic.group(group ?? topic.name), limit);
+  });
+  call.json({ redriven });
 }
 
 async function declareAndShow(broker: CommandContext, call: Call): Promise<void> {
@@ -95,7 +115,9 @@ function query(broker: CommandContext, call: Call): void {
   const topic = broker.topics.get(call.topic);
   const { group } = call;
   call.json(
-    group === undefined ? topicInfo(topic, broker.identity) : groupInfo(topic, topic.group(group)),
+    group === undefined
+      ? topicInfo(topic, broker.identity)
+      : groupDetail(topic, topic.group(group)),
   );
 }
 

@@ -2,7 +2,7 @@
  * The commands consume and unconsume: a place in a group's waiting line, or one message read by its
  * offset.
  */
-import { LimitError, NotFoundError } from '../errors.js';
+import { BadRequestError, LimitError, NotFoundError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import { latin1Of } from '../protocol/names.js';
 import type { Call } from './call.js';
@@ -19,13 +19,30 @@ export function consume(call: Call, topic: Topic): void {
   }
   const group = topic.group(call.group ?? topic.name);
   const timeoutMs = call.number(Header.timeout);
+  const credits = prefetch(call);
+  if (credits !== undefined && group.grant(call.exchange.session, call.exchange.id, credits)) {
+    call.exchange.silence();
+    return;
+  }
   if (!call.exchange.wait()) {
     throw new LimitError('Too many consume requests wait on this connection: inFlightMax reached');
   }
-  group.consume(
-    call.exchange,
-    timeoutMs === undefined ? null : Math.min(timeoutMs, TIMEOUT_MAX_MS),
-  );
+  group.consume(call.exchange, {
+    credits: credits ?? 1,
+    timeoutMs: timeoutMs === undefined ? null : Math.min(timeoutMs, TIMEOUT_MAX_MS),
+  });
+}
+
+/** Messages granted under the request's id; undefined for one. Throws BadRequestError. */
+function prefetch(call: Call): number | undefined {
+  const credits = call.number(Header.prefetch);
+  if (credits === 0) throw new BadRequestError('Bad prefetch "0": must be at least 1');
+  if (credits !== undefined && call.exchange.request.headers.get(Header.id) === undefined) {
+    throw new BadRequestError(
+      'Bad prefetch: needs an id, since a request without one gets one reply',
+    );
+  }
+  return credits;
 }
 
 export function unconsume(call: Call, topic: Topic): void {

@@ -7,9 +7,11 @@ import { BadRequestError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { decodeValue } from '../protocol/names.js';
+import type { Queue } from '../queue/queue.js';
 import type { Call } from './call.js';
-import { checkPosition, type ConsumeGroup, groupNotFound } from './group.js';
+import { type ConsumeGroup, groupNotFound } from './group.js';
 import { type AskedLevel, askedLevel } from './produce.js';
+import { groupSettings, type Settings } from './group-settings.js';
 import { newGroupDefinition, newTopicDefinition } from './topic-definition.js';
 import type { TopicTable } from './topic-table.js';
 import type { Topic } from './topic.js';
@@ -64,21 +66,19 @@ interface WantedTopic {
 /** What the request says of a group; undefined where it says nothing. */
 interface WantedGroup {
   readonly name?: string | undefined;
-  readonly mask?: number | undefined;
-  readonly filter?: string | undefined;
+  /** Nothing but what the request sets. */
+  readonly settings: Settings;
   readonly startCopy?: string | undefined;
   readonly startOffset?: number | undefined;
   readonly startMsgid?: string | undefined;
   readonly startTimeMs?: number | undefined;
 }
 
-const NOTHING_WANTED: WantedGroup = {};
+const NOTHING_WANTED: WantedGroup = { settings: {} };
 
 function wantedTopic(call: Call): WantedTopic {
   const mask = call.mask(Header.topicMask);
   const ackLevel = askedLevel(call);
-  if (mask !== undefined && hasMask(mask, Mask.ackRequired))
-    throw unsupportedAcks(Header.topicMask);
   return {
     ...(mask === undefined ? {} : { mask }),
     ...(ackLevel === undefined ? {} : { ackLevel }),
@@ -86,15 +86,11 @@ function wantedTopic(call: Call): WantedTopic {
 }
 
 function wantedGroup(call: Call): WantedGroup {
-  const mask = call.mask(Header.groupMask);
-  if (mask !== undefined && hasMask(mask, Mask.ackRequired))
-    throw unsupportedAcks(Header.groupMask);
   const { group } = call;
   const copy = call.command.encoded(Header.groupStartCopy);
   return {
     name: group ?? (call.flag(Header.groupNameAuto) ? `auto-${randomUUID()}` : undefined),
-    mask,
-    filter: call.filter(),
+    settings: groupSettings(call),
     startCopy: copy === undefined ? undefined : decodeValue(copy),
     startOffset: call.number(Header.groupStartOffset),
     startMsgid: call.get(Header.groupStartMsgid),
@@ -112,12 +108,6 @@ function checkNewStart({ startCopy, startOffset = 0, startMsgid }: WantedGroup):
   }
 }
 
-function unsupportedAcks(header: string): BadRequestError {
-  return new BadRequestError(
-    `Bad ${header}: ack_required (64) is not supported by this version; leave the bit out`,
-  );
-}
-
 async function redefineTopic(topic: Topic, wanted: WantedTopic): Promise<void> {
   const { definition } = topic;
   const { mask = definition.mask, ackLevel = definition.ackLevel } = wanted;
@@ -129,7 +119,7 @@ async function redefineTopic(topic: Topic, wanted: WantedTopic): Promise<void> {
   if (mask === definition.mask && ackLevel === definition.ackLevel) return;
   Object.assign(definition, { mask, ackLevel, lastUpdatedTime: Date.now() });
   await topic.save();
-  topic.wake();
+  topic.redefined();
 }
 
 async function declareGroup(
@@ -140,18 +130,19 @@ async function declareGroup(
   const start = await startOffset(topic, wanted);
   const group = topic.findGroup(name);
   if (group === undefined) {
-    const { mask = 0, filter = '' } = wanted;
-    return topic.addGroup({ ...newGroupDefinition(name, start ?? furthest(topic)), mask, filter });
+    const fresh = newGroupDefinition(name, start ?? furthest(topic));
+    return topic.addGroup({ ...fresh, ...wanted.settings });
   }
   const { definition } = group;
-  const { mask = definition.mask, filter = definition.filter } = wanted;
-  const filterChanged = filter !== definition.filter;
-  if (filterChanged || mask !== definition.mask || start !== undefined) {
-    const changed = { mask, filter, lastUpdatedTime: Date.now() };
+  const { filter } = definition;
+  const settings = Object.entries(wanted.settings);
+  const differs = settings.some(([key, value]) => definition[key as keyof Settings] !== value);
+  if (differs || start !== undefined) {
+    const changed = { ...wanted.settings, lastUpdatedTime: Date.now() };
     Object.assign(definition, changed, start === undefined ? {} : { startOffset: start });
     await topic.save();
     if (start !== undefined) group.moveTo(start);
-    group.redefined(filterChanged);
+    group.redefined(filter !== definition.filter);
   }
   return group;
 }
@@ -175,6 +166,14 @@ async function startOffset(topic: Topic, wanted: WantedGroup): Promise<number | 
       else resolve(found);
     });
   });
+}
+
+/** Throws BadRequestError unless the offset may be a group's position in the queue. */
+function checkPosition(offset: number, { firstOffset, nextOffset }: Queue): void {
+  if (offset <= nextOffset) return;
+  throw new BadRequestError(
+    `Bad group_start_offset ${offset}: must be from ${firstOffset} to ${nextOffset}`,
+  );
 }
 
 async function positionAt(topic: Topic, offset: number, id: string | undefined): Promise<number> {

@@ -45,7 +45,7 @@ export interface Exchange {
    * Answers with a stored record: `headerLines`, then bytes[start .. end) as stored (header lines
    * with content-length, blank line, body). When the exchange is not alive, `delivery.undelivered`
    * is called before this returns; else one of the two later, `delivered` in phase send of the turn
-   * as a rule.
+   * as a rule. With `more` the exchange goes on waiting: only where the request had an id.
    */
   deliver(
     headerLines: string,
@@ -53,6 +53,7 @@ export interface Exchange {
     start: number,
     end: number,
     delivery: Delivery | null,
+    more?: boolean,
   ): void;
   /** Ends the exchange without a reply. */
   silence(): void;

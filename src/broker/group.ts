@@ -1,160 +1,245 @@
 /**
  * A consume group: one independent position in a topic, a filter, and the consumers that share its
- * messages. Made by Topic; fed by the consume command; delivers once a turn. Its position is stored
- * after its messages have been handed to the kernel, so it may lag, never lead.
+ * messages. Made by Topic; fed by the commands; delivers once a turn. What it stores may lag behind
+ * what its consumers are done with, never lead: a message is settled once it was acknowledged, or,
+ * without explicit acks, once the kernel has it.
  */
-import { Buffer } from 'node:buffer';
-import { BadRequestError, ForbiddenError, NotFoundError } from '../errors.js';
+import type { Clock } from '../clock.js';
+import { NotFoundError, type ZbusError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
-import { latin1Of } from '../protocol/names.js';
-import type { Cursor, Queue, QueueReader, RecordBatch } from '../queue/queue.js';
+import { latin1Of, nameKey } from '../protocol/names.js';
+import type { OffsetRange } from '../protocol/offsets.js';
+import type { Cursor, Queue } from '../queue/queue.js';
 import { Phase, type Turn, type TurnTask } from '../turn.js';
-import { BATCH_BYTES, type BatchBudget, type BatchHolder } from './batch-budget.js';
-import type { Delivery, Exchange } from './exchange.js';
-import { GroupPositions } from './group-positions.js';
+import type { BatchBudget } from './batch-budget.js';
+import type { Exchange } from './exchange.js';
+import { GroupConsumers } from './group-consumers.js';
+import { GroupCursor } from './group-cursor.js';
+import type { GroupPositions } from './group-positions.js';
+import { GroupReader } from './group-reader.js';
+import type { Lease, LeaseOwner } from './lease.js';
+import { Redelivery } from './redelivery.js';
 import type { Session } from './session.js';
 import type { GroupDefinition } from './topic-definition.js';
-import { Waiter, WaitingLine } from './waiting-line.js';
-
-const NO_DETAIL = Buffer.alloc(0);
+import { Waiter } from './waiting-line.js';
+import { WakeTimer } from './wake-timer.js';
 
 /** What a group needs of its topic and broker. */
 export interface GroupContext {
   readonly queue: Queue;
   readonly turn: Turn;
+  readonly clock: Clock;
   readonly budget: BatchBudget;
-  /** True while the topic carries the pause mask. */
-  readonly paused: () => boolean;
+  /** Mask of the topic. */
+  readonly topicMask: () => number;
   /** A consumer came or went; `last` when it was the last one. */
   readonly consumersChanged: (group: ConsumeGroup, last: boolean) => void;
+  /** Stores a copy of the message in the group's dead-letter topic. */
+  readonly bury: (group: ConsumeGroup, lease: Lease) => Promise<void>;
   /** A read or a store failed; the group goes on when it can. */
   readonly failed: (group: ConsumeGroup, error: Error) => void;
 }
 
-export class ConsumeGroup implements TurnTask, BatchHolder {
+export interface ConsumeOptions {
+  /** Messages that the request asks for. */
+  readonly credits: number;
+  /** Answers 204 after this long without a message; null: waits. */
+  readonly timeoutMs: number | null;
+}
+
+/** What could not be settled is told to the consumer in `refused`. */
+export type AckDone = (error: ZbusError | null, refused: readonly number[]) => void;
+
+const RETRY_MIN_MS = 1000;
+const RETRY_MAX_MS = 60_000;
+
+export class ConsumeGroup implements TurnTask, LeaseOwner {
   scheduled = false;
   readonly definition: GroupDefinition;
+  /** Deliveries of messages that were handed out before, since the broker started. */
+  redeliveredCount = 0;
   readonly #context: GroupContext;
-  readonly #cursor: Cursor;
+  readonly #cursor: GroupCursor;
   readonly #positions: GroupPositions;
-  readonly #line: WaitingLine;
-  readonly #consumers = new Map<Session, () => void>();
+  readonly #reader: GroupReader;
+  readonly #redelivery: Redelivery;
+  readonly #consumers: GroupConsumers;
+  /** Acks of this turn, answered once they are stored. */
+  #acks: ((error: ZbusError | null) => void)[] = [];
   readonly #settle: TurnTask;
   readonly #nameHeader: string;
-  #storedFloor: number;
-  #reader: QueueReader;
-  #batch: RecordBatch | null = null;
-  #batchIndex = 0;
-  /** The record at positions.firstReturned, once it was read again. */
-  #returnedBatch: RecordBatch | null = null;
-  #reading = false;
-  #readingAgain = false;
+  #explicit: boolean;
+  readonly #timer: WakeTimer;
+  /** After a failed read nothing is read before this time. */
+  #retryAtMs = 0;
+  #retryDelayMs = RETRY_MIN_MS;
   #closed = false;
 
   constructor(context: GroupContext, definition: GroupDefinition, cursor: Cursor) {
     this.#context = context;
     this.definition = definition;
-    this.#cursor = cursor;
-    this.#storedFloor = cursor.offset;
-    this.#positions = new GroupPositions(Math.max(cursor.offset, context.queue.firstOffset));
-    this.#line = new WaitingLine(() => {
-      this.wake();
+    this.#cursor = new GroupCursor(cursor, this, context.queue.firstOffset, (error) => {
+      context.failed(this, error);
     });
+    this.#positions = this.#cursor.positions;
+    this.#explicit = this.#acksRequired;
+    this.#timer = new WakeTimer(context.clock, this.wake);
     this.#nameHeader = `consume_group: ${latin1Of(definition.groupName)}\r\n`;
-    this.#reader = this.#openReader();
     this.#settle = {
       scheduled: false,
       endTurn: () => {
-        this.#storeFloor();
+        this.#cursor.store();
       },
     };
+    this.#reader = this.#newReader();
+    this.#redelivery = this.#newRedelivery();
+    this.#consumers = this.#newConsumers();
   }
 
   get name(): string {
     return this.definition.groupName;
   }
 
-  /** Next offset to hand out; what came back undelivered counts as not read. */
+  /** Everything below is settled. */
   get position(): number {
     return this.#positions.floor;
   }
 
+  /** Not handed out yet, or to be handed out again; the filter is not looked at. */
   get messageCount(): number {
     const { firstOffset, nextOffset } = this.#context.queue;
     return this.#positions.remaining(firstOffset, nextOffset);
   }
 
+  /** True when consumers must acknowledge, by the mask of the group or of its topic. */
+  get explicit(): boolean {
+    return this.#explicit;
+  }
+
+  /** For those who show it. */
+  get positions(): Readonly<GroupPositions> {
+    return this.#positions;
+  }
+
+  /** On the clock that the times of its messages are of. */
+  get nowMs(): number {
+    return this.#context.clock.nowMs();
+  }
+
   /** Addresses of the consuming sessions, in the order they came. */
   get consumers(): string[] {
-    return [...this.#consumers.keys()].map((session) => session.remoteAddress);
+    return this.#consumers.addresses;
+  }
+
+  /** Messages that went to the dead-letter topic since the broker started. */
+  get deadCount(): number {
+    return this.#redelivery.deadCount;
   }
 
   /** Delivers at the end of the turn if there is something to deliver. */
-  wake(): void {
+  readonly wake = (): void => {
     if (!this.#closed) this.#context.turn.schedule(Phase.deliver, this);
-  }
+  };
 
   /**
-   * Puts the exchange into the waiting line. Answers 204 after `timeoutMs`, when given. Throws
-   * ForbiddenError when the group is exclusive and another session consumes.
+   * Puts the exchange into the waiting line. Throws ForbiddenError when the group is exclusive and
+   * another session consumes.
    */
-  consume(exchange: Exchange, timeoutMs: number | null): void {
-    this.#join(exchange.session);
-    const waiter = new Waiter(exchange);
-    this.#line.push(waiter);
-    if (timeoutMs !== null) {
-      waiter.expire(timeoutMs, () => {
-        exchange.answer(204, '', '');
-      });
-    }
+  consume(exchange: Exchange, { credits, timeoutMs }: ConsumeOptions): void {
+    const expired = (): void => {
+      exchange.answer(204, '', '');
+    };
+    const { clock } = this.#context;
+    const timeout = timeoutMs === null ? null : { clock, timeoutMs, expired };
+    this.#consumers.push(new Waiter(exchange, credits, timeout));
     this.wake();
+  }
+
+  /** Grants more messages to a request that still waits; false when there is none with this id. */
+  grant(session: Session, id: string, credits: number): boolean {
+    const waiter = this.#consumers.line.find(session, id);
+    waiter?.grant(credits);
+    return waiter !== undefined;
   }
 
   /**
    * The session leaves the waiting line and is no consumer any more; its waiting requests get no
-   * reply.
+   * reply. What it holds it may still acknowledge.
    */
   unconsume(session: Session): void {
-    for (const waiter of this.#line.remove(session)) waiter.exchange.silence();
-    const leave = this.#consumers.get(session);
-    if (leave === undefined) return;
-    session.offEnd(leave);
-    this.#consumers.delete(session);
-    this.#context.consumersChanged(this, this.#consumers.size === 0);
+    this.#consumers.leave(session);
   }
 
-  /** Delivers to the waiting consumers what is there. */
+  /** Settles what the session holds; `done` is called once that is stored. */
+  ack(session: Session, ranges: readonly OffsetRange[], done: AckDone): void {
+    const { chosen, refused } = this.#positions.select(session, ranges);
+    for (const lease of chosen) this.#positions.settle(lease);
+    this.#acks.push((error) => {
+      done(error, refused);
+    });
+    this.wake();
+  }
+
+  /** Takes back what the session holds, to be handed out again after `delayMs`. */
+  nack(session: Session, ranges: readonly OffsetRange[], delayMs: number): readonly number[] {
+    const { chosen, refused } = this.#positions.select(session, ranges);
+    const dueMs = this.nowMs + delayMs;
+    for (const lease of chosen) this.#redelivery.takeBack(lease, 'nack', dueMs);
+    return refused;
+  }
+
+  /** Begins the ack timeout of what the session holds anew. */
+  renew(session: Session, ranges: readonly OffsetRange[]): readonly number[] {
+    const { chosen, refused } = this.#positions.select(session, ranges);
+    const { nowMs } = this;
+    for (const lease of chosen) this.#positions.renew(lease, nowMs);
+    return refused;
+  }
+
+  /** Takes back what is overdue, delivers what is there, stores and answers the acks. */
   endTurn(): void {
-    while (!this.#closed && !this.#paused) {
-      const waiter = this.#line.peek();
-      if (waiter === undefined || !this.#deliver(waiter)) break;
+    if (this.#closed) return;
+    const { nowMs } = this;
+    this.#redelivery.takeBackOverdue(this.#consumers.gone, nowMs);
+    this.#consumers.gone.clear();
+    const { line } = this.#consumers;
+    if (!this.#paused && nowMs >= this.#retryAtMs) {
+      for (let waiter = line.peek(); waiter !== undefined; waiter = line.peek()) {
+        if (!this.#deliver(waiter, nowMs)) break;
+      }
     }
+    // Those that died are buried though nobody waits for a message.
+    this.#redelivery.due(nowMs);
+    this.#answerAcks();
+    this.#armTimer(nowMs);
   }
 
-  /** Moves the group; takes effect at once, also on what was read ahead. */
+  /** Moves the group; takes effect at once, also on what was read ahead and handed out. */
   moveTo(offset: number): void {
     this.#positions.moveTo(offset);
-    this.#forgetBatches();
-    this.#reader.seek(offset);
-    this.#storeFloor();
+    this.#reader.restart();
+    this.#cursor.store();
     this.wake();
   }
 
-  /** Applies a changed filter or mask of the definition. */
+  /** What lies below `firstOffset` was deleted from the log. */
+  trimmed(firstOffset: number): void {
+    const { next } = this.#positions;
+    this.#positions.trimmed(firstOffset);
+    if (this.#positions.next !== next) this.#reader.restart();
+    this.#changed();
+    this.wake();
+  }
+
+  /** Applies a changed mask, of the group or its topic, or other changes of the definition. */
   redefined(filterChanged: boolean): void {
-    if (filterChanged) {
-      this.#reader.close();
-      this.#forgetBatches();
-      this.#reader = this.#openReader();
-      this.#reading = false;
-    }
+    if (filterChanged) this.#reader.refilter(this.definition.filter);
+    const explicit = this.#acksRequired;
+    if (this.#explicit && !explicit) this.#positions.settleSent();
+    this.#explicit = explicit;
+    if (hasMask(this.definition.mask, Mask.exclusive)) this.#consumers.evictAllButFirst();
+    this.#changed();
     this.wake();
-  }
-
-  dropBatch(): void {
-    if (this.#batch === null) return;
-    this.#batch = null;
-    this.#reader.seek(this.#positions.next);
   }
 
   /**
@@ -163,186 +248,153 @@ export class ConsumeGroup implements TurnTask, BatchHolder {
    */
   close(reason: 'removed' | 'stopping'): void {
     if (this.#closed) return;
+    this.#answerAcks();
     this.#closed = true;
-    for (const { exchange } of this.#line.remove(null)) {
+    this.#timer.stop();
+    this.#redelivery.close();
+    for (const { exchange } of this.#consumers.close()) {
       if (reason === 'stopping') exchange.silence();
       else exchange.answer(404, '', latin1Of(groupNotFound(this.name).message));
     }
-    for (const [session, leave] of this.#consumers) session.offEnd(leave);
-    this.#consumers.clear();
-    this.#forgetBatches();
     this.#reader.close();
-    if (reason === 'stopping') this.#storeFloor();
+    if (reason === 'stopping') this.#cursor.store();
+  }
+
+  /** For Lease: the kernel has the bytes. */
+  delivered(lease: Lease): void {
+    lease.sent = true;
+    if (lease.explicit || !this.#positions.isCurrent(lease)) return;
+    this.#positions.settle(lease);
+    this.#changed();
+  }
+
+  /** For Lease: the connection broke with the bytes unsent, so that it was no attempt. */
+  undelivered(lease: Lease): void {
+    if (!this.#positions.isCurrent(lease) || lease.holder === null) return;
+    lease.attempts--;
+    this.#positions.giveBack(lease, 0);
+    this.#changed();
+    this.wake();
   }
 
   get #paused(): boolean {
-    return hasMask(this.definition.mask, Mask.pause) || this.#context.paused();
+    return hasMask(this.definition.mask | this.#context.topicMask(), Mask.pause);
   }
 
-  #join(session: Session): void {
-    if (this.#consumers.has(session)) return;
-    if (hasMask(this.definition.mask, Mask.exclusive) && this.#consumers.size > 0) {
-      throw new ForbiddenError(`ConsumeGroup(${this.name}) exclusive, forbidden`);
-    }
-    const leave = (): void => {
-      this.unconsume(session);
+  get #acksRequired(): boolean {
+    return hasMask(this.definition.mask | this.#context.topicMask(), Mask.ackRequired);
+  }
+
+  #newReader(): GroupReader {
+    const { queue, budget } = this.#context;
+    const context = {
+      queue,
+      budget,
+      positions: this.#positions,
+      groupKey: latin1Of(nameKey(this.name)),
+      ready: this.wake,
+      skipped: this.#changed,
+      failed: (error: Error) => {
+        this.#readFailed(error);
+      },
     };
-    this.#consumers.set(session, leave);
-    this.#context.consumersChanged(this, false);
-    session.onEnd(leave);
+    return new GroupReader(context, this.definition.filter);
+  }
+
+  #newRedelivery(): Redelivery {
+    const { clock } = this.#context;
+    return new Redelivery({
+      clock,
+      definition: this.definition,
+      positions: this.#positions,
+      bury: (lease) => this.#context.bury(this, lease),
+      changed: () => {
+        this.#changed();
+        this.wake();
+      },
+      failed: (error) => {
+        this.#context.failed(this, error);
+      },
+    });
+  }
+
+  #newConsumers(): GroupConsumers {
+    return new GroupConsumers({
+      groupName: this.name,
+      exclusive: () => hasMask(this.definition.mask, Mask.exclusive),
+      changed: (last) => {
+        this.#context.consumersChanged(this, last);
+      },
+      wake: this.wake,
+    });
   }
 
   /** Hands one message to the waiter; false when none is at hand now. */
-  #deliver(waiter: Waiter): boolean {
-    const returned = this.#positions.firstReturned;
-    const batch = returned === undefined ? this.#firstNew() : this.#readAgain(returned);
+  #deliver(waiter: Waiter, nowMs: number): boolean {
+    const [positions, reader] = [this.#positions, this.#reader];
+    const due = this.#redelivery.due(nowMs);
+    const full = this.#explicit && positions.unsettledCount >= this.definition.ackWindow;
+    if (due === undefined && full) return false;
+    const batch = due === undefined ? reader.peek() : reader.readAgain(due, this.#deleted);
     if (batch === null) return false;
-    const index = batch === this.#batch ? this.#batchIndex++ : 0;
-    const offset = batch.offset(index);
-    this.#line.shift();
-    this.#positions.handOut(offset);
-    const headerLines =
-      `offset: ${offset}\r\ntimestamp: ${batch.timestampMs(index)}\r\n` + this.#nameHeader;
-    waiter.exchange.deliver(
-      headerLines,
-      batch.bytes,
-      batch.wireStart(index),
-      batch.wireEnd(index),
-      new GroupDelivery(this, offset, this.#positions.generation),
-    );
-    this.#context.turn.schedule(Phase.settle, this.#settle);
+    this.#retryDelayMs = RETRY_MIN_MS;
+    const { session } = waiter.exchange;
+    const index = due === undefined ? reader.index++ : 0;
+    const lease =
+      due === undefined
+        ? positions.handOut(batch.offset(index), session, this.#explicit, nowMs)
+        : positions.handOutAgain(due, session, this.#explicit, nowMs);
+    this.#consumers.line.served();
+    let headerLines =
+      `offset: ${lease.offset}\r\ntimestamp: ${batch.timestampMs(index)}\r\n` + this.#nameHeader;
+    if (lease.attempts > 1) {
+      headerLines += `retry: ${lease.attempts - 1}\r\n`;
+      this.redeliveredCount++;
+    }
+    const [start, end] = [batch.wireStart(index), batch.wireEnd(index)];
+    waiter.exchange.deliver(headerLines, batch.bytes, start, end, lease, waiter.credits > 0);
+    this.#changed();
     return true;
   }
 
-  /** The message at `offset`, which came back undelivered; null while it is read. */
-  #readAgain(offset: number): RecordBatch | null {
-    if (this.#returnedBatch?.offset(0) === offset) return this.#returnedBatch;
-    if (this.#readingAgain) return null;
-    this.#readingAgain = true;
-    this.#context.queue.readOne(offset, (error, batch) => {
-      this.#readingAgain = false;
-      if (error !== null) {
-        this.#context.failed(this, error);
-        return;
-      }
-      if (batch.count === 0) this.#positions.dropReturned(offset);
-      else this.#returnedBatch = batch;
-      this.wake();
-    });
-    return null;
+  /** The message to be handed out again is no longer in the log. */
+  readonly #deleted = (lease: Lease): void => {
+    this.#positions.drop(lease);
+    this.#changed();
+    this.wake();
+  };
+
+  #readFailed(error: Error): void {
+    this.#context.failed(this, error);
+    const { nowMs } = this;
+    this.#retryAtMs = nowMs + this.#retryDelayMs;
+    this.#retryDelayMs = Math.min(2 * this.#retryDelayMs, RETRY_MAX_MS);
+    this.#armTimer(nowMs);
   }
 
-  #firstNew(): RecordBatch | null {
-    if (this.#batch === null || this.#batchIndex === this.#batch.count) this.#read();
-    return this.#batch;
+  #answerAcks(): void {
+    if (this.#acks.length === 0) return;
+    const acks = this.#acks;
+    this.#acks = [];
+    const error = this.#cursor.store();
+    for (const done of acks) done(error);
   }
 
-  /** Reads on behind the batch; #batch is null afterwards when nothing is at hand. */
-  #read(): void {
-    if (this.#batch !== null) {
-      this.#skipTo(this.#batch.nextOffset);
-      this.#batch = null;
-      this.#context.budget.released(this);
-    }
-    if (this.#reading || this.#positions.next >= this.#context.queue.readableEnd) return;
-    const { generation } = this.#positions;
-    const reader = this.#reader;
-    let returned = false;
-    this.#reading = true;
-    reader.read(BATCH_BYTES, (error, batch) => {
-      if (this.#closed || reader !== this.#reader) return;
-      this.#reading = false;
-      if (error !== null) {
-        this.#context.failed(this, error);
-        return;
-      }
-      if (generation === this.#positions.generation) this.#landed(batch);
-      if (returned || this.#batch === null) this.wake();
-    });
-    returned = true;
+  /** Wakes the group when the next timeout ends or the next message is due again. */
+  #armTimer(nowMs: number): void {
+    const { firstHeldAtMs, firstDueMs } = this.#positions;
+    let atMs = firstHeldAtMs + this.definition.ackTimeoutMs;
+    if (firstDueMs > nowMs) atMs = Math.min(atMs, firstDueMs);
+    if (this.#retryAtMs > nowMs) atMs = Math.min(atMs, this.#retryAtMs);
+    this.#timer.arm(atMs, nowMs);
   }
 
-  #landed(batch: RecordBatch): void {
-    if (batch.count === 0) {
-      this.#skipTo(batch.nextOffset);
-      return;
-    }
-    this.#batch = batch;
-    this.#batchIndex = 0;
-    this.#context.budget.took(this);
-  }
-
-  /** Everything before `offset` was handed out, or is not for this group. */
-  #skipTo(offset: number): void {
-    if (offset <= this.#positions.next) return;
-    this.#positions.next = offset;
-    this.#context.turn.schedule(Phase.settle, this.#settle);
-  }
-
-  #openReader(): QueueReader {
-    const { filter } = this.definition;
-    return this.#context.queue.openReader(
-      this.#positions.next,
-      filter === '' ? null : filter,
-      null,
-    );
-  }
-
-  #forgetBatches(): void {
-    this.#batch = null;
-    this.#returnedBatch = null;
-    this.#context.budget.released(this);
-  }
-
-  #storeFloor(): void {
-    const { floor } = this.#positions;
-    if (floor === this.#storedFloor) return;
-    try {
-      this.#cursor.store(floor, NO_DETAIL);
-      this.#storedFloor = floor;
-    } catch (error) {
-      this.#context.failed(this, error as Error);
-    }
-  }
-
-  /** For GroupDelivery. */
-  settled(offset: number, generation: number, sent: boolean): void {
-    if (sent) this.#positions.delivered(offset, generation);
-    else this.#positions.undelivered(offset, generation);
-    if (this.#closed) return;
-    this.#context.turn.schedule(Phase.settle, this.#settle);
-    if (!sent) this.wake();
-  }
-}
-
-class GroupDelivery implements Delivery {
-  readonly #group: ConsumeGroup;
-  readonly #offset: number;
-  readonly #generation: number;
-
-  constructor(group: ConsumeGroup, offset: number, generation: number) {
-    this.#group = group;
-    this.#offset = offset;
-    this.#generation = generation;
-  }
-
-  delivered(): void {
-    this.#group.settled(this.#offset, this.#generation, true);
-  }
-
-  undelivered(): void {
-    this.#group.settled(this.#offset, this.#generation, false);
-  }
+  /** Stores the position once what this turn sends has left. */
+  readonly #changed = (): void => {
+    if (!this.#closed) this.#context.turn.schedule(Phase.settle, this.#settle);
+  };
 }
 
 export function groupNotFound(name: string): NotFoundError {
   return new NotFoundError(`ConsumeGroup(${name}) not found`);
-}
-
-/** Throws BadRequestError unless the offset may be a group's position in the queue. */
-export function checkPosition(offset: number, queue: Queue): void {
-  if (offset <= queue.nextOffset) return;
-  throw new BadRequestError(
-    `Bad group_start_offset ${offset}: must be from ${queue.firstOffset} to ${queue.nextOffset}`,
-  );
 }

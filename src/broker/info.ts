@@ -5,6 +5,9 @@
 import type { ConsumeGroup } from './group.js';
 import type { Topic } from './topic.js';
 
+/** Messages that the answer about a group lists at most. */
+const UNSETTLED_SHOWN_MAX = 100;
+
 export interface ServerAddress {
   readonly address: string;
   readonly sslEnabled: boolean;
@@ -29,6 +32,36 @@ export interface GroupInfo {
   creator: string;
   createdTime: number;
   lastUpdatedTime: number;
+  /** Messages deleted before the group was done with them; absent when none were. */
+  lostCount?: number;
+}
+
+/** What groups with explicit acks show besides. */
+export interface AckInfo {
+  ackWindow: number;
+  ackTimeoutMs: number;
+  /** 0: without end. */
+  maxAttempts: number;
+  deadTopic: string;
+  /** Everything below is settled. */
+  settledOffset: number;
+  /** The next new message. */
+  nextOffset: number;
+  /** In the hands of consumers. */
+  inFlightCount: number;
+  /** Came back, to be handed out again. */
+  returnedCount: number;
+  /** Since the broker started: deliveries of what was delivered before, and messages that died. */
+  redeliveredCount: number;
+  deadCount: number;
+}
+
+/** Only in the answer about one group: its messages that are not settled, 100 of each at most. */
+export interface UnsettledInfo {
+  /** In the order in which their ack timeouts end. */
+  inFlight: { offset: number; retry: number; consumer: string; timeoutInMs: number }[];
+  /** In the order in which they are handed out again. */
+  returned: { offset: number; retry: number; dueInMs: number }[];
 }
 
 export interface TopicInfo {
@@ -74,6 +107,48 @@ export function groupInfo(topic: Topic, group: ConsumeGroup): GroupInfo {
     creator,
     createdTime,
     lastUpdatedTime,
+    ...(group.positions.lostCount > 0 ? { lostCount: group.positions.lostCount } : {}),
+    ...ackInfo(topic, group),
+  };
+}
+
+/** As groupInfo, with the messages of a group with explicit acks that are not settled. */
+export function groupDetail(topic: Topic, group: ConsumeGroup): GroupInfo {
+  const info = groupInfo(topic, group);
+  return group.explicit ? Object.assign(info, unsettledInfo(group)) : info;
+}
+
+function unsettledInfo({ positions, nowMs, definition }: ConsumeGroup): UnsettledInfo {
+  const inFlight: UnsettledInfo['inFlight'] = [];
+  for (const { offset, attempts, holder, atMs } of positions.held) {
+    if (inFlight.length === UNSETTLED_SHOWN_MAX) break;
+    const timeoutInMs = Math.max(0, Math.round(atMs + definition.ackTimeoutMs - nowMs));
+    const consumer = holder?.remoteAddress ?? '';
+    inFlight.push({ offset, retry: attempts - 1, consumer, timeoutInMs });
+  }
+  const returned = positions.returned
+    .slice(0, UNSETTLED_SHOWN_MAX)
+    .map(({ offset, attempts, atMs }) => {
+      return { offset, retry: attempts, dueInMs: Math.max(0, Math.round(atMs - nowMs)) };
+    });
+  return { inFlight, returned };
+}
+
+function ackInfo(topic: Topic, group: ConsumeGroup): AckInfo | object {
+  if (!group.explicit) return {};
+  const { ackWindow, ackTimeoutMs, maxAttempts, deadTopic } = group.definition;
+  const { floor, next, heldCount, returnedCount } = group.positions;
+  return {
+    ackWindow,
+    ackTimeoutMs,
+    maxAttempts,
+    deadTopic: deadTopic === '' ? `${topic.name}.dead` : deadTopic,
+    settledOffset: floor,
+    nextOffset: next,
+    inFlightCount: heldCount,
+    returnedCount,
+    redeliveredCount: group.redeliveredCount,
+    deadCount: group.deadCount,
   };
 }
 

@@ -8,6 +8,9 @@ import { z } from 'zod';
 const name = z.string().min(1);
 const timeMs = z.number().int().nonnegative();
 
+const ACK_WINDOW = 100;
+const ACK_TIMEOUT_MS = 30_000;
+
 const groupSchema = z.object({
   groupName: name,
   mask: z.number().int().nonnegative(),
@@ -17,6 +20,15 @@ const groupSchema = z.object({
   lastUpdatedTime: timeMs,
   /** Where the group began: it starts there again should its cursor be lost. */
   startOffset: z.number().int().nonnegative(),
+  /** Messages in the hands of consumers at most, where they must acknowledge. */
+  ackWindow: z.number().int().positive().default(ACK_WINDOW),
+  ackTimeoutMs: z.number().int().positive().default(ACK_TIMEOUT_MS),
+  /** Times a message is handed out before it is dead; 0: without end. */
+  maxAttempts: z.number().int().nonnegative().default(0),
+  /** Where dead messages go; '': to the topic's name with `.dead`. */
+  deadTopic: z.string().default(''),
+  /** How far the dead topic (that of this time) was sent back. */
+  redriven: z.object({ createdTime: timeMs, end: z.number().int().nonnegative() }).nullish(),
 });
 
 const topicSchema = z.object({
@@ -44,6 +56,10 @@ export function newGroupDefinition(groupName: string, startOffset: number): Grou
     createdTime: now,
     lastUpdatedTime: now,
     startOffset,
+    ackWindow: ACK_WINDOW,
+    ackTimeoutMs: ACK_TIMEOUT_MS,
+    maxAttempts: 0,
+    deadTopic: '',
   };
 }
 

@@ -7,10 +7,14 @@ import { LimitError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { nameKey } from '../protocol/names.js';
 import type { QueueStore } from '../queue/queue.js';
+import { bury } from './dead-letters.js';
 import { type TopicDefinition, newTopicDefinition, parseDefinition } from './topic-definition.js';
 import { Topic, type TopicContext, topicNotFound } from './topic.js';
 
-export interface TopicTableOptions extends Omit<TopicContext, 'saveDefinition' | 'exclusively'> {
+export interface TopicTableOptions extends Omit<
+  TopicContext,
+  'saveDefinition' | 'exclusively' | 'bury'
+> {
   readonly store: QueueStore;
   readonly topicsMax: number;
 }
@@ -133,6 +137,7 @@ export class TopicTable {
     const queue = await this.#options.store.open(definition.topicName, kind);
     const topic = new Topic(definition, queue, {
       ...this.#options,
+      bury: (from, group, lease) => bury(this, from, group, lease),
       exclusively: (name, change) => this.exclusively(name, change),
       saveDefinition: (changed) =>
         this.#options.store.writeDefinition(changed.topicName, JSON.stringify(changed, null, 2)),

@@ -7,9 +7,11 @@ import { LimitError, NotFoundError, StorageFullError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { latin1Of, nameKey } from '../protocol/names.js';
 import type { AckLevel, AppendDone, AppendRecord, Queue } from '../queue/queue.js';
+import type { Clock } from '../clock.js';
 import type { Turn } from '../turn.js';
 import type { BatchBudget } from './batch-budget.js';
 import { ConsumeGroup, groupNotFound } from './group.js';
+import type { Lease } from './lease.js';
 import type { Session } from './session.js';
 import {
   type GroupDefinition,
@@ -20,8 +22,11 @@ import {
 /** What a topic needs of its broker. */
 export interface TopicContext {
   readonly turn: Turn;
+  readonly clock: Clock;
   readonly budget: BatchBudget;
   readonly groupsPerTopicMax: number;
+  /** Stores a copy of a message in the dead-letter topic of its group. */
+  readonly bury: (topic: Topic, group: ConsumeGroup, lease: Lease) => Promise<void>;
   readonly saveDefinition: (definition: TopicDefinition) => Promise<void>;
   /** Runs the change when no other change of the topic is under way. */
   readonly exclusively: <T>(name: string, change: () => Promise<T>) => Promise<T>;
@@ -74,9 +79,18 @@ export class Topic {
     return count;
   }
 
-  /** Opens the groups of the definition; for TopicTable, once. */
+  /**
+   * Opens the groups of the definition; for TopicTable, once. Those that end with their last session
+   * have ended, since no session outlives a broker.
+   */
   async openGroups(): Promise<void> {
+    const { groups } = this.definition;
+    const ended = groups.filter(({ mask }) => hasMask(mask, Mask.deleteOnExit));
+    this.definition.groups = groups.filter((group) => !ended.includes(group));
     for (const definition of this.definition.groups) await this.#openGroup(definition, false);
+    if (ended.length === 0) return;
+    await this.save();
+    for (const { groupName } of ended) await this.queue.removeCursor(groupName);
   }
 
   /** Rebuilds the list of groups from the stored cursors, when the definition was lost. */
@@ -127,17 +141,18 @@ export class Topic {
 
   /**
    * Appends; a memory topic that is full first gives up what all its groups have consumed. Sessions
-   * that go on producing while the queue is behind are not read until it has caught up.
+   * that go on producing while the queue is behind are not read until it has caught up; without one
+   * the broker itself stores a message.
    */
   append(
     record: AppendRecord,
     level: Exclude<AckLevel, 'memory'>,
-    session: Session,
+    session: Session | null,
     done: AppendDone,
   ): void {
     if (!this.inMemory) this.queue.append(record, level, done);
     else this.#appendInMemory(record, level, done);
-    if (!this.queue.behind || this.#pausedSessions.has(session)) return;
+    if (session === null || !this.queue.behind || this.#pausedSessions.has(session)) return;
     this.#pausedSessions.add(session);
     session.pauseReading();
   }
@@ -149,9 +164,9 @@ export class Topic {
     this.#context.changed();
   }
 
-  /** A mask changed: groups that were paused may go on. */
-  wake(): void {
-    for (const group of this.#groups.values()) group.wake();
+  /** A mask changed: for the groups at once. */
+  redefined(): void {
+    for (const group of this.#groups.values()) group.redefined(false);
   }
 
   /** Writes and syncs what was accepted, stores the positions. */
@@ -206,8 +221,10 @@ export class Topic {
       {
         queue: this.queue,
         turn: this.#context.turn,
+        clock: this.#context.clock,
         budget: this.#context.budget,
-        paused: () => hasMask(this.definition.mask, Mask.pause),
+        topicMask: () => this.definition.mask,
+        bury: (burying, lease) => this.#context.bury(this, burying, lease),
         consumersChanged: (changed, last) => {
           this.#consumersChanged(changed, last);
         },

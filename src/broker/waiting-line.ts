@@ -1,38 +1,67 @@
 /**
- * The consumers of a group that wait for a message, served in turn. Used by ConsumeGroup. A waiter
- * leaves when it is served, when its timeout ends, or with its session; those that cannot take
- * bytes now are passed over until they can.
+ * The consumers of a group that wait for messages, served in turn: one message each, then the next.
+ * Used by ConsumeGroup. A waiter leaves when its credits are spent, when its timeout ends, or with
+ * its session; those that cannot take bytes now are passed over until they can.
  */
+import type { Clock } from '../clock.js';
 import type { Exchange } from './exchange.js';
 import type { Session } from './session.js';
 
+/** After how long without a message a waiter is told so. */
+export interface WaitTimeout {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly expired: () => void;
+}
+
 export class Waiter {
   readonly exchange: Exchange;
+  /** Messages it takes before it leaves the line. */
+  credits: number;
+  readonly #timeout: WaitTimeout | null;
   #gone = false;
-  #timer: NodeJS.Timeout | null = null;
+  #stopTimer: (() => void) | null = null;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, credits = 1, timeout: WaitTimeout | null = null) {
     this.exchange = exchange;
+    this.credits = credits;
+    this.#timeout = timeout;
+    this.#restartTimer();
   }
 
   get gone(): boolean {
     return this.#gone || !this.exchange.alive;
   }
 
-  /** Calls `expired` after `timeoutMs` unless the waiter left before. */
-  expire(timeoutMs: number, expired: () => void): void {
-    this.#timer = setTimeout(() => {
-      if (this.gone) return;
-      this.leave();
-      expired();
-    }, timeoutMs);
+  /** Grants more messages; the timeout begins anew. */
+  grant(credits: number): void {
+    this.credits += credits;
+    this.#restartTimer();
+  }
+
+  /** A message was handed to it; the timeout begins anew if it waits for more. */
+  served(): void {
+    this.credits--;
+    if (this.credits === 0) this.leave();
+    else this.#restartTimer();
   }
 
   /** Takes the waiter out of the line; the exchange is left to the caller. */
   leave(): void {
     this.#gone = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#stopTimer?.();
+    this.#stopTimer = null;
+  }
+
+  #restartTimer(): void {
+    if (this.#timeout === null) return;
+    const { clock, timeoutMs, expired } = this.#timeout;
+    this.#stopTimer?.();
+    this.#stopTimer = clock.after(timeoutMs, () => {
+      if (this.gone) return;
+      this.leave();
+      expired();
+    });
   }
 }
 
@@ -79,10 +108,23 @@ export class WaitingLine {
     return undefined;
   }
 
-  /** Takes out the waiter that `peek` returned. */
-  shift(): void {
-    this.#waiters[this.#head]?.leave();
+  /** The waiter that `peek` returned was served: it leaves, or stands at the end. */
+  served(): void {
+    const waiter = this.#waiters[this.#head];
+    waiter?.served();
     this.#advance();
+    if (waiter?.gone === false) this.push(waiter);
+  }
+
+  /** The waiter of `session` whose request had this id; undefined when none is in the line. */
+  find(session: Session, id: string): Waiter | undefined {
+    const isWanted = ({ gone, exchange }: Waiter): boolean =>
+      !gone && exchange.session === session && exchange.id === id;
+    for (let i = this.#head; i < this.#waiters.length; i++) {
+      const waiter = this.#waiters[i];
+      if (waiter !== undefined && isWanted(waiter)) return waiter;
+    }
+    return this.#parked.get(session)?.find(isWanted);
   }
 
   /** Takes out and returns the waiters of `session`, or all. */

@@ -11,6 +11,7 @@ export const CommandName = {
   ack: 'ack',
   nack: 'nack',
   renew: 'renew',
+  redrive: 'redrive',
   declare: 'declare',
   query: 'query',
   remove: 'remove',

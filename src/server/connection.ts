@@ -169,6 +169,11 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#context.turn.schedule(Phase.send, this);
   }
 
+  sendPart(slot: ReplySlot): void {
+    this.#send(slot);
+    this.#context.turn.schedule(Phase.send, this);
+  }
+
   // ---- for Decoder -----------------------------------------------------------------------------
 
   onMessage(message: Message): void {

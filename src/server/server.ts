@@ -4,6 +4,7 @@
  */
 import { Broker } from '../broker/broker.js';
 import type { Exchange } from '../broker/exchange.js';
+import { systemClock } from '../clock.js';
 import type { Config } from '../config.js';
 import type { Log } from '../log.js';
 import { DiskStore } from '../queue/disk-store.js';
@@ -101,6 +102,7 @@ export class Server {
     const broker: Broker = new Broker({
       store,
       turn,
+      clock: systemClock,
       version,
       ackLevel: config.ackLevel,
       autoCreateTopics: config.autoCreateTopics,

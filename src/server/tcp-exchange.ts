@@ -21,6 +21,8 @@ export interface ExchangeOwner {
   endsWith(exchange: TcpExchange): boolean;
   /** The exchange is over; its slot holds the reply. */
   complete(exchange: TcpExchange): void;
+  /** Sends a reply behind which the exchange goes on. */
+  sendPart(slot: ReplySlot): void;
   /** The exchange begins to wait; false when too many do. */
   wait(exchange: TcpExchange): boolean;
 }
@@ -85,21 +87,24 @@ export class TcpExchange extends ReplySlot implements Exchange {
     start: number,
     end: number,
     delivery: Delivery | null,
+    more = false,
   ): void {
     if (!this.alive) {
       delivery?.undelivered();
       return;
     }
+    const slot = more ? new ReplySlot() : this;
     const last = this.request.method === 'HEAD' ? headEnd(bytes, start, end) : end;
-    const head = `${statusLine(200)}id: ${this.id}\r\n${this.#connectionLine()}${headerLines}`;
+    const head = `${statusLine(200)}id: ${this.id}\r\n${this.#connectionLine(more)}${headerLines}`;
     if (last - start <= INLINE_BYTES_MAX) {
-      this.text = head + bytes.toString('latin1', start, last);
+      slot.text = head + bytes.toString('latin1', start, last);
     } else {
-      this.text = head;
-      this.bytes = bytes.subarray(start, last);
+      slot.text = head;
+      slot.bytes = bytes.subarray(start, last);
     }
-    this.delivery = delivery;
-    this.#complete();
+    slot.delivery = delivery;
+    if (more) this.#owner.sendPart(slot);
+    else this.#complete();
   }
 
   silence(): void {
@@ -117,7 +122,7 @@ export class TcpExchange extends ReplySlot implements Exchange {
   }
 
   #reply(status: number, lines: string, body: string | Buffer): void {
-    const head = statusLine(status) + lines + this.#connectionLine();
+    const head = statusLine(status) + lines + this.#connectionLine(false);
     if (isBodyless(status)) {
       this.text = `${head}\r\n`;
     } else if (this.request.method === 'HEAD') {
@@ -133,8 +138,8 @@ export class TcpExchange extends ReplySlot implements Exchange {
     this.#complete();
   }
 
-  #connectionLine(): string {
-    return this.closes || this.#owner.endsWith(this) ? CLOSE : KEEP_ALIVE;
+  #connectionLine(more: boolean): string {
+    return !more && (this.closes || this.#owner.endsWith(this)) ? CLOSE : KEEP_ALIVE;
   }
 
   #complete(): void {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { BatchBudget } from '../../../src/broker/batch-budget.js';
 import { TopicTable } from '../../../src/broker/topic-table.js';
 import { newTopicDefinition } from '../../../src/broker/topic-definition.js';
+import { systemClock } from '../../../src/clock.js';
 import { StorageFailedError } from '../../../src/errors.js';
 import type { DiskStore } from '../../../src/queue/disk-store.js';
 import type { Queue, QueueStore } from '../../../src/queue/queue.js';
@@ -62,6 +63,7 @@ describe('topic table with a broken topic', () => {
     const table = new TopicTable({
       store,
       turn: new Turn(),
+      clock: systemClock,
       budget: new BatchBudget(),
       topicsMax: 10,
       groupsPerTopicMax: 10,

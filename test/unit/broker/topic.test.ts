@@ -5,6 +5,7 @@ import { BatchBudget } from '../../../src/broker/batch-budget.js';
 import { Session } from '../../../src/broker/session.js';
 import { newTopicDefinition } from '../../../src/broker/topic-definition.js';
 import { Topic } from '../../../src/broker/topic.js';
+import { systemClock } from '../../../src/clock.js';
 import { StorageFailedError } from '../../../src/errors.js';
 import { DiskQueue } from '../../../src/queue/disk-queue.js';
 import type { QueueHandle } from '../../../src/queue/native.js';
@@ -26,8 +27,10 @@ describe('a topic whose disk is behind', () => {
     queue = new DiskQueue(engine.addon, {} as QueueHandle, turn, 't');
     topic = new Topic(newTopicDefinition('t'), queue, {
       turn,
+      clock: systemClock,
       budget: new BatchBudget(),
       groupsPerTopicMax: 1,
+      bury: () => Promise.resolve(),
       saveDefinition: () => Promise.resolve(),
       exclusively: (_name, change) => change(),
       changed: () => undefined,

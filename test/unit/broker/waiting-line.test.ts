@@ -59,7 +59,7 @@ function served(line: WaitingLine): string[] {
   const ids: string[] = [];
   for (let waiter = line.peek(); waiter !== undefined; waiter = line.peek()) {
     ids.push(waiter.exchange.id);
-    line.shift();
+    line.served();
   }
   return ids;
 }
@@ -124,5 +124,24 @@ describe('waiting line', () => {
     const ids = Array.from({ length: 20_000 }, (_, n) => String(n));
     for (const id of ids) stand(line, id);
     assert.deepEqual(served(line), ids);
+  });
+
+  it('gives those with more credits one message a round', () => {
+    const line = new WaitingLine(() => undefined);
+    const many = new StandingExchange('many');
+    line.push(new Waiter(many, 3));
+    stand(line, 'one');
+    line.push(new Waiter(new StandingExchange('two'), 2));
+    assert.deepEqual(served(line), ['many', 'one', 'two', 'many', 'two', 'many']);
+  });
+
+  it('finds who still waits by session and id, to grant it more', () => {
+    const line = new WaitingLine(() => undefined);
+    const session = new Session('s', '127.0.0.1:1');
+    line.push(new Waiter(new StandingExchange('id', session)));
+    line.find(session, 'id')?.grant(2);
+    assert.equal(line.find(new Session('t', '127.0.0.1:1'), 'id'), undefined);
+    assert.deepEqual(served(line), ['id', 'id', 'id']);
+    assert.equal(line.find(session, 'id'), undefined);
   });
 });
