@@ -27,6 +27,7 @@ export class Redelivery {
   /** Messages that died since the broker started. */
   deadCount = 0;
   readonly #context: RedeliveryContext;
+  #failedAtMs = -Infinity;
   #closed = false;
 
   constructor(context: RedeliveryContext) {
@@ -89,8 +90,13 @@ export class Redelivery {
       positions.settle(lease);
       this.deadCount++;
     } else {
-      failed(failure);
-      positions.giveBack(lease, clock.nowMs() + BURY_RETRY_MS);
+      const nowMs = clock.nowMs();
+      // One line for all messages that fail for the same reason at the same time.
+      if (nowMs - this.#failedAtMs >= BURY_RETRY_MS) {
+        this.#failedAtMs = nowMs;
+        failed(failure);
+      }
+      positions.giveBack(lease, nowMs + BURY_RETRY_MS);
     }
     changed();
   }

@@ -3,11 +3,13 @@
  * the store holds when the broker starts; makes and removes topics. Changes of one topic run one
  * after the other.
  */
-import { LimitError } from '../errors.js';
+import { ClosedError, LimitError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { nameKey } from '../protocol/names.js';
 import type { QueueStore } from '../queue/queue.js';
 import { bury } from './dead-letters.js';
+import type { ConsumeGroup } from './group.js';
+import type { Lease } from './lease.js';
 import { type TopicDefinition, newTopicDefinition, parseDefinition } from './topic-definition.js';
 import { Topic, type TopicContext, topicNotFound } from './topic.js';
 
@@ -27,6 +29,9 @@ export class TopicTable {
   readonly #topics = new Map<string, Topic>();
   /** The change each topic is in; the next one waits for it. */
   readonly #changes = new Map<string, Promise<unknown>>();
+  /** Dead letters on their way to their topics. */
+  readonly #burials = new Set<Promise<void>>();
+  #closed = false;
 
   constructor(options: TopicTableOptions) {
     this.#options = options;
@@ -79,8 +84,10 @@ export class TopicTable {
     }
   }
 
-  /** Makes a topic without groups. Call it within `exclusively`. Throws LimitError. */
+  /** Makes a topic without groups. Call it within `exclusively`. Throws LimitError, ClosedError. */
   async create(definition: TopicDefinition): Promise<Topic> {
+    // Closed topics are no longer found: making one again would overwrite its definition.
+    if (this.#closed) throw new ClosedError('The broker is stopping');
     if (this.#topics.size >= this.#options.topicsMax) {
       throw new LimitError(`The broker has ${this.#topics.size} topics: topicsMax reached`);
     }
@@ -100,10 +107,23 @@ export class TopicTable {
   }
 
   async close(): Promise<void> {
+    // A message that was copied and not settled would be copied again after the next start.
+    while (this.#burials.size > 0) await Promise.allSettled(this.#burials);
+    this.#closed = true;
     const topics = [...this.#topics.values()];
     this.#topics.clear();
     await Promise.all([...this.#changes.values()].map((change) => change.catch(() => undefined)));
     await Promise.all(topics.map((topic) => this.#closeReporting(topic)));
+  }
+
+  async #bury(topic: Topic, group: ConsumeGroup, lease: Lease): Promise<void> {
+    const burial = bury(this, topic, group, lease);
+    this.#burials.add(burial);
+    try {
+      await burial;
+    } finally {
+      this.#burials.delete(burial);
+    }
   }
 
   /** A topic whose disk fails must not keep the others from being closed in good order. */
@@ -137,7 +157,7 @@ export class TopicTable {
     const queue = await this.#options.store.open(definition.topicName, kind);
     const topic = new Topic(definition, queue, {
       ...this.#options,
-      bury: (from, group, lease) => bury(this, from, group, lease),
+      bury: (from, group, lease) => this.#bury(from, group, lease),
       exclusively: (name, change) => this.exclusively(name, change),
       saveDefinition: (changed) =>
         this.#options.store.writeDefinition(changed.topicName, JSON.stringify(changed, null, 2)),

@@ -1,8 +1,8 @@
 /**
- * The README's commands, run as written: every `sh` block in order in one folder against the broker
- * that its first block starts, every `js` block as a program. A comment line under a command is the
- * output that it must print. Two things differ from a reader's machine: the package comes from the
- * tarball, and the port is a free one.
+ * The commands of README and docs, run as written: every `sh` block of a page in order in one folder
+ * against a broker of its own (the one that the README's first block starts), every `js` block as a
+ * program. A comment line under a command is the output that it must print. Two things differ from a
+ * reader's machine: the package comes from the tarball, and the port is a free one.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -25,14 +25,14 @@ interface Command {
   readonly output: string | null;
 }
 
-function blocks(language: string): string[] {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+function blocks(page: string, language: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8');
   const pattern = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms');
-  return [...readme.matchAll(pattern)].map(([, block = '']) => block);
+  return [...text.matchAll(pattern)].map(([, block = '']) => block);
 }
 
-function commands(): Command[] {
-  const lines = blocks('sh').join('').trimEnd().split('\n');
+function commands(page: string): Command[] {
+  const lines = blocks(page, 'sh').join('').trimEnd().split('\n');
   return lines.flatMap((text, i) => {
     if (text.startsWith('# ')) return [];
     const next = lines[i + 1] ?? '';
@@ -49,7 +49,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-describe('README', function () {
+describe('the documents', function () {
   this.timeout(300_000);
   let installed: Installed;
 
@@ -60,28 +60,41 @@ describe('README', function () {
   });
   afterEach(cleanUp);
 
-  it('has commands that do what it says', async () => {
-    const port = `${await freePort()}`;
-    // Makes curl fail on a status of 400 and above.
+  /** Runs them against the broker on `port`; curl fails on a status of 400 and above. */
+  async function runAll(page: readonly Command[], port: number): Promise<void> {
     const env = { ...installed.env, CURL_HOME: mkdtempSync(join(installed.folder, 'curl-')) };
     writeFileSync(join(env.CURL_HOME, '.curlrc'), 'fail\nsilent\nshow-error\n');
-    const [install, start, ...rest] = commands();
-    assert.equal(install?.text, 'npm install zbus');
-    assert.equal(start?.text, 'npx zbus');
-    await startBroker(installed, 'npx', 'zbus', '--server-address', `127.0.0.1:${port}`);
-    assert(rest.length > 5, 'the README has lost its commands');
-    for (const { text, output } of rest) {
-      const { stdout } = await run('sh', ['-c', text.replaceAll(PORT, port)], {
+    assert(page.length > 0, 'the page has lost its commands');
+    for (const { text, output } of page) {
+      const { stdout } = await run('sh', ['-c', text.replaceAll(PORT, `${port}`)], {
         cwd: installed.folder,
         env,
       });
       assert.doesNotMatch(stdout, /Non-2xx|Failed requests: +[1-9]/, text);
       if (output !== null) assert.equal(stdout, output, text);
     }
+  }
+
+  it('have a README whose commands do what it says', async () => {
+    const port = await freePort();
+    const [install, start, ...rest] = commands('README.md');
+    assert.equal(install?.text, 'npm install zbus');
+    assert.equal(start?.text, 'npx zbus');
+    await startBroker(installed, 'npx', 'zbus', '--server-address', `127.0.0.1:${port}`);
+    await runAll(rest, port);
   });
 
-  it('has programs that run', async () => {
-    const programs = blocks('js');
+  for (const page of ['docs/protocol.md', 'docs/operations.md']) {
+    it(`have commands in ${page} that work in their order`, async () => {
+      const mqDir = mkdtempSync(join(installed.folder, 'data-'));
+      const flags = ['--server-address', '127.0.0.1:0', '--mq-dir', mqDir];
+      const { port } = await startBroker(installed, 'npx', 'zbus', ...flags);
+      await runAll(commands(page), port);
+    });
+  }
+
+  it('have programs that run', async () => {
+    const programs = blocks('README.md', 'js');
     assert.equal(programs.length, 1);
     for (const program of programs) {
       const { stdout } = await run('node', ['--input-type=module', '--eval', program], {
