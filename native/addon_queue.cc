@@ -88,18 +88,44 @@ Napi::Value queue_find_time(Arguments& arguments) {
       [offset](Napi::Env env) { return Napi::Number::New(env, *offset); });
 }
 
+Napi::Value queue_retain_from(Arguments& arguments) {
+  auto handle = arguments.handle<QueueHandle>(0);
+  const uint64_t bytes_max = arguments.limit(1);
+  const uint64_t before_ms = arguments.number(2);
+  if (!arguments.ok()) return {};
+  return Napi::Number::New(arguments.env(), handle->queue->retain_from(bytes_max, before_ms));
+}
+
+Napi::Value queue_limit_blocks(Arguments& arguments) {
+  auto handle = arguments.handle<QueueHandle>(0);
+  const uint64_t bytes = arguments.limit(1);
+  if (arguments.ok()) handle->queue->limit_blocks(bytes);
+  return {};
+}
+
+// Both may have written and synced what was staged.
+TaskFinish finish_with_progress(const QueueHandle& handle) {
+  return [state = handle.state](Napi::Env env) {
+    state->report_progress(env);
+    return env.Undefined();
+  };
+}
+
 Napi::Value queue_delete_before(Arguments& arguments) {
   auto handle = arguments.handle<QueueHandle>(0);
   const uint64_t offset = arguments.limit(1);
   if (!arguments.ok()) return {};
-  return start_task(arguments, 2,
-                    [queue = handle->queue, offset] { return queue->delete_before(offset); });
+  return start_task(
+      arguments, 2, [queue = handle->queue, offset] { return queue->delete_before(offset); },
+      finish_with_progress(*handle));
 }
 
 Napi::Value queue_empty(Arguments& arguments) {
   auto handle = arguments.handle<QueueHandle>(0);
   if (!arguments.ok()) return {};
-  return start_task(arguments, 1, [queue = handle->queue] { return queue->empty(); });
+  return start_task(
+      arguments, 1, [queue = handle->queue] { return queue->empty(); },
+      finish_with_progress(*handle));
 }
 
 Napi::Value cursor_open(Arguments& arguments) {
@@ -126,13 +152,22 @@ Napi::Value cursor_offset(Arguments& arguments) {
                         : Napi::Value();
 }
 
+Napi::Value cursor_detail(Arguments& arguments) {
+  auto handle = arguments.handle<CursorHandle>(0);
+  if (!arguments.ok()) return {};
+  const std::string detail = handle->cursor->detail();
+  return Napi::Buffer<char>::Copy(arguments.env(), detail.data(), detail.size());
+}
+
 Napi::Value cursor_store(Arguments& arguments) {
   auto handle = arguments.handle<CursorHandle>(0);
   const uint64_t offset = arguments.number(1);
+  const std::span<uint8_t> detail = arguments.buffer(2);
   if (!arguments.ok()) return {};
   bool listed = false;
   const bool held = handle->state->hold_loop(arguments.env());
-  Status status = handle->cursor->store(offset, &listed);
+  Status status = handle->cursor->store(
+      offset, {reinterpret_cast<const char*>(detail.data()), detail.size()}, &listed);
   if (held && !listed) handle->state->let_loop_go(arguments.env());
   return status.ok() ? Napi::Value() : throw_status(arguments.env(), status);
 }
@@ -162,10 +197,13 @@ void add_queue_functions(Napi::Object exports) {
   add_function<queue_append>(exports, "queue_append");
   add_function<queue_commit>(exports, "queue_commit");
   add_function<queue_find_time>(exports, "queue_find_time");
+  add_function<queue_retain_from>(exports, "queue_retain_from");
+  add_function<queue_limit_blocks>(exports, "queue_limit_blocks");
   add_function<queue_delete_before>(exports, "queue_delete_before");
   add_function<queue_empty>(exports, "queue_empty");
   add_function<cursor_open>(exports, "cursor_open");
   add_function<cursor_offset>(exports, "cursor_offset");
+  add_function<cursor_detail>(exports, "cursor_detail");
   add_function<cursor_store>(exports, "cursor_store");
   add_function<cursor_remove>(exports, "cursor_remove");
   add_function<cursor_list>(exports, "cursor_list");

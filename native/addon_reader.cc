@@ -1,6 +1,7 @@
 // The functions on a reader; see addon.cc.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -18,8 +19,9 @@ constexpr size_t kTableHead = 2;
 constexpr size_t kRowWidth = 6;
 
 struct ReaderState {
-  ReaderState(const std::shared_ptr<Queue>& queue, uint64_t offset, Filter filter)
-      : reader(queue, offset, std::move(filter)) {}
+  ReaderState(const std::shared_ptr<Queue>& queue, uint64_t offset, Filter filter,
+              std::optional<std::string> group)
+      : reader(queue, offset, std::move(filter), std::move(group)) {}
 
   Reader reader;
   std::vector<ReadRow> rows;
@@ -38,8 +40,15 @@ Napi::Value reader_open(Arguments& arguments) {
   auto handle = arguments.handle<QueueHandle>(0);
   const uint64_t offset = arguments.number(1);
   const std::string filter = arguments[2].IsNull() ? std::string() : arguments.text(2);
+  std::optional<std::string> group;
+  if (!arguments[3].IsNull() && arguments.ok()) {
+    std::vector<char>& text = handle->state->text();
+    const size_t length = arguments.latin1(3, &text, 0);
+    group.emplace(text.data(), length);
+  }
   if (!arguments.ok()) return {};
-  auto state = std::make_shared<ReaderState>(handle->queue, offset, Filter(filter));
+  auto state =
+      std::make_shared<ReaderState>(handle->queue, offset, Filter(filter), std::move(group));
   return make_handle(arguments.env(), ReaderHandle{std::move(state)});
 }
 

@@ -50,6 +50,30 @@ Status Block::load_salt(Disk& disk, OpenFile& file, bool* known) {
   return {};
 }
 
+uint64_t block_disk_bytes(uint64_t bytes) {
+  const uint64_t entries = bytes / kIndexSpacing + 1;
+  return round_up(bytes, kPageBytes) +
+         round_up(kIndexHeaderBytes + entries * kIndexEntryBytes, kPageBytes);
+}
+
+Status read_seal_time(Disk& disk, OpenFile& file, Block& block, uint64_t* timestamp_ms,
+                      bool* valid) {
+  *valid = false;
+  if (block.end_position < kDataStart + kRecordHeaderBytes) return {};
+  bool known = false;
+  Status status = block.load_salt(disk, file, &known);
+  if (!status.ok() || !known) return status;
+  std::array<uint8_t, kRecordHeaderBytes> bytes{};
+  size_t got = 0;
+  status = disk.read(file, bytes.data(), bytes.size(), block.end_position - bytes.size(), &got);
+  if (!status.ok() || got < bytes.size()) return status;
+  RecordHeader header;
+  *valid = decode_record_header(bytes.data(), salt_seed(block.salt.load()), &header) &&
+           header.type == RecordType::kSeal;
+  *timestamp_ms = header.timestamp_ms;
+  return {};
+}
+
 Status write_block_header(Disk& disk, OpenFile& file, const BlockHeader& header) {
   std::array<uint8_t, kBlockHeaderBytes> bytes;
   encode_block_header(header, bytes.data());

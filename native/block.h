@@ -33,6 +33,8 @@ struct Block {
 
   // Guarded by the queue: end of the last record written, or of the file once it is sealed.
   uint64_t end_position = kDataStart;
+  // Guarded by the queue: no record of the block is younger.
+  uint64_t timestamp_ms_max = 0;
 
   // What a reader must know of the header before it can check a record; read when first needed.
   enum class Salt : uint8_t { kUnread, kKnown, kUnreadable };
@@ -46,6 +48,12 @@ struct Block {
   // Reads the header unless that was done; `*known` is false when both copies are damaged.
   Status load_salt(Disk& disk, OpenFile& file, bool* known);
 };
+
+// What a block file of `bytes` takes on disk, with its index.
+uint64_t block_disk_bytes(uint64_t bytes);
+// The time of the seal that ends the block; `*valid` is false when no seal can be read there.
+Status read_seal_time(Disk& disk, OpenFile& file, Block& block, uint64_t* timestamp_ms,
+                      bool* valid);
 
 // Writes both copies; the caller syncs.
 Status write_block_header(Disk& disk, OpenFile& file, const BlockHeader& header);

@@ -17,7 +17,7 @@ constexpr size_t kCursorFileBytesMax = 240;
 using SlotBytes = std::array<uint8_t, kCursorSlotBytes>;
 
 size_t encode_slot(const CursorSlot& slot, uint8_t* target) {
-  const size_t size = kCursorHeaderBytes + slot.name.size();
+  const size_t size = kCursorHeaderBytes + slot.name.size() + slot.detail.size();
   std::memset(target, 0, kCursorHeaderBytes);
   std::memcpy(target, kCursorMagic, sizeof kCursorMagic);
   store(target + 12, kFormatVersion);
@@ -25,7 +25,10 @@ size_t encode_slot(const CursorSlot& slot, uint8_t* target) {
   store(target + 24, slot.log_id);
   store(target + 32, slot.floor);
   store(target + 40, static_cast<uint16_t>(slot.name.size()));
-  std::memcpy(target + kCursorHeaderBytes, slot.name.data(), slot.name.size());
+  store(target + 42, static_cast<uint16_t>(slot.detail.size()));
+  uint8_t* const name = target + kCursorHeaderBytes;
+  std::memcpy(name, slot.name.data(), slot.name.size());
+  std::memcpy(name + slot.name.size(), slot.detail.data(), slot.detail.size());
   store(target + 8, crc32c(0, target + 12, size - 12));
   return size;
 }
@@ -34,14 +37,16 @@ bool decode_slot(const uint8_t* source, CursorSlot* slot) {
   if (std::memcmp(source, kCursorMagic, sizeof kCursorMagic) != 0) return false;
   if (load<uint32_t>(source + 12) != kFormatVersion) return false;
   const size_t name_length = load<uint16_t>(source + 40);
-  const size_t range_count = load<uint16_t>(source + 42);
-  const size_t size = kCursorHeaderBytes + name_length + range_count * 16;
-  if (name_length > kCursorNameBytesMax || size > kCursorSlotBytes) return false;
+  const size_t detail_length = load<uint16_t>(source + 42);
+  if (name_length > kCursorNameBytesMax || detail_length > kCursorDetailBytesMax) return false;
+  const size_t size = kCursorHeaderBytes + name_length + detail_length;
   if (load<uint32_t>(source + 8) != crc32c(0, source + 12, size - 12)) return false;
   slot->generation = load<uint64_t>(source + 16);
   slot->log_id = load<uint64_t>(source + 24);
   slot->floor = load<uint64_t>(source + 32);
-  slot->name.assign(reinterpret_cast<const char*>(source) + kCursorHeaderBytes, name_length);
+  const auto name = reinterpret_cast<const char*>(source) + kCursorHeaderBytes;
+  slot->name.assign(name, name_length);
+  slot->detail.assign(name + name_length, detail_length);
   return true;
 }
 
@@ -60,14 +65,25 @@ uint64_t Cursor::offset() {
   return slot_.floor;
 }
 
-Status Cursor::store(uint64_t offset, bool* listed) {
+std::string Cursor::detail() {
+  std::lock_guard lock(mutex_);
+  return slot_.detail;
+}
+
+Status Cursor::store(uint64_t offset, std::string_view detail, bool* listed) {
   *listed = false;
+  if (detail.size() > kCursorDetailBytesMax) {
+    return Status::error(Code::kInvalid, "cursor detail has " + std::to_string(detail.size()) +
+                                             " bytes, more than " +
+                                             std::to_string(kCursorDetailBytesMax));
+  }
   {
     std::lock_guard lock(mutex_);
     if (closed_) return Status::error(Code::kClosed, "cursor is closed");
     if (!failed_.ok()) return failed_;
-    if (offset == slot_.floor) return {};
+    if (!unwritten_ && offset == slot_.floor && detail == slot_.detail) return {};
     slot_.floor = offset;
+    slot_.detail.assign(detail);  // allocates only where it is longer than any before
     if (Status status = write_slot(); !status.ok()) return status;
   }
   *listed = true;
@@ -76,6 +92,7 @@ Status Cursor::store(uint64_t offset, bool* listed) {
 }
 
 Status Cursor::write_slot() {
+  unwritten_ = true;
   if (file_ == nullptr) {
     Status status = context_->files.acquire(file_id_, path_, &file_);
     if (!status.ok()) return status;
@@ -84,7 +101,9 @@ Status Cursor::write_slot() {
   SlotBytes bytes;
   const size_t size = encode_slot(slot_, bytes.data());
   dirty_ = true;
-  return context_->disk.write(*file_, bytes.data(), size, slot_index_ * kCursorSlotBytes);
+  Status status = context_->disk.write(*file_, bytes.data(), size, slot_index_ * kCursorSlotBytes);
+  unwritten_ = !status.ok();
+  return status;
 }
 
 // The slot that is synced must not change meanwhile: were it written again, a power cut could tear
@@ -173,16 +192,24 @@ Status CursorSet::open(const std::string& file, const std::string& name, uint64_
   }
   if (valid) {
     index = (index + 1) % kCursorSlots;
-    slot.floor = std::clamp(slot.floor, first, next);
   } else {
-    slot = {1, log_id_, std::clamp(start, first, next), name};
+    slot = {1, log_id_, std::clamp(start, first, next), name, {}};
     Status status = make(file, slot);
     if (!status.ok()) return status;
     index = 1;
   }
   const std::string path = folder_ + "/" + file + std::string(kCursorSuffix);
-  *cursor = std::make_shared<Cursor>(context_, path, std::move(slot), index);
-  cursors_[file] = *cursor;
+  const bool above = slot.floor > next;
+  auto opened = std::make_shared<Cursor>(context_, path, std::move(slot), index);
+  if (above) {
+    // On the disk before anything is appended: a later opening would skip what is new in the log.
+    bool listed = false;
+    Status status = opened->store(next, {}, &listed);
+    if (!status.ok()) return status;
+    opened->flush();
+  }
+  cursors_[file] = opened;
+  *cursor = std::move(opened);
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "context.h"
@@ -24,6 +25,7 @@ struct CursorSlot {
   uint64_t log_id = 0;      // of the topic the position belongs to
   uint64_t floor = 0;       // next offset to deliver
   std::string name;         // of the group
+  std::string detail;       // what the group keeps beside the position; opaque here
 };
 
 class Cursor final : public FlushTarget, public std::enable_shared_from_this<Cursor> {
@@ -31,8 +33,10 @@ class Cursor final : public FlushTarget, public std::enable_shared_from_this<Cur
   Cursor(std::shared_ptr<Context> context, std::string path, CursorSlot slot, size_t slot_index);
 
   uint64_t offset();
-  // Writes the position; it is durable after the next interval. `*listed` as in Queue::commit().
-  Status store(uint64_t offset, bool* listed);
+  std::string detail();
+  // Writes both together; they are durable after the next interval. `*listed` as in
+  // Queue::commit(). kInvalid when the detail is longer than a slot has room for.
+  Status store(uint64_t offset, std::string_view detail, bool* listed);
   Outcome flush() override;
   // Flushes; stores are refused afterwards.
   Status close();
@@ -49,9 +53,10 @@ class Cursor final : public FlushTarget, public std::enable_shared_from_this<Cur
   std::mutex flush_mutex_;  // held by the one thread that syncs
   std::mutex mutex_;
   CursorSlot slot_;
-  size_t slot_index_;   // where the next store goes
-  FileRef file_;        // held while dirty
-  bool dirty_ = false;  // a slot was written since the last sync began
+  size_t slot_index_;       // where the next store goes
+  FileRef file_;            // held while dirty
+  bool dirty_ = false;      // a slot was written since the last sync began
+  bool unwritten_ = false;  // the last write failed: `slot_` is not what the file holds
   bool closed_ = false;
   Status failed_;
 };
@@ -62,8 +67,10 @@ class CursorSet {
   CursorSet(std::shared_ptr<Context> context, std::string folder, uint64_t log_id)
       : context_(std::move(context)), folder_(std::move(folder)), log_id_(log_id) {}
 
-  // The cursor as stored, clamped to [first, next]; made at `start` if absent, damaged, of another
-  // group or topic, or if `create`. The same object for the same file.
+  // The cursor as stored. One above `next` is moved there and loses its detail: the messages it
+  // speaks of are gone, and others will get their offsets. One below `first` stays, so that its
+  // owner can count what is missing. Made at `start`, clamped to [first, next], if absent, damaged,
+  // of another group or topic, or if `create`. The same object for the same file.
   Status open(const std::string& file, const std::string& name, uint64_t start, bool create,
               uint64_t first, uint64_t next, CursorRef* cursor);
   Status remove(const std::string& file);

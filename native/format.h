@@ -32,6 +32,10 @@ Number load(const uint8_t* source) {
   return value;
 }
 
+inline constexpr uint64_t round_up(uint64_t value, uint64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
 inline constexpr uint32_t kFormatVersion = 1;
 // The unit in which disks lose data; what must not be lost together is this far apart.
 inline constexpr size_t kPageBytes = 4096;
@@ -81,7 +85,9 @@ inline bool decode_block_header(const uint8_t* source, BlockHeader* header) {
 inline constexpr size_t kRecordHeaderBytes = 40;
 inline constexpr size_t kRecordAlignment = 8;
 inline constexpr uint32_t kRecordLengthMax = uint32_t{1} << 30;  // id + tag + wire bytes
-inline constexpr size_t kIdBytesMax = 255;
+inline constexpr size_t kIdBytesMax = 255;                       // with the address
+// In the id of a record for one group alone, between the id proper and the group's key.
+inline constexpr char kAddressMark = '\x1f';
 inline constexpr size_t kTagBytesMax = 255;
 
 enum class RecordType : uint8_t {
@@ -167,12 +173,14 @@ inline constexpr size_t kCursorSlotBytes = kPageBytes;
 inline constexpr size_t kCursorSlots = 3;
 inline constexpr size_t kCursorHeaderBytes = 48;
 inline constexpr size_t kCursorNameBytesMax = 1024;
+inline constexpr size_t kCursorDetailBytesMax =
+    kCursorSlotBytes - kCursorHeaderBytes - kCursorNameBytesMax;
 
 static_assert(kDataStart % kRecordAlignment == 0);
 static_assert(kRecordHeaderBytes % kRecordAlignment == 0);
 static_assert(kBlockHeaderCopyPosition + kBlockHeaderBytes <= kDataStart);
 static_assert(sizeof(IndexEntry) == kIndexEntryBytes);
-static_assert(kCursorHeaderBytes + kCursorNameBytesMax <= kCursorSlotBytes);
+static_assert(kCursorDetailBytesMax == 3024);
 static_assert(record_bytes(0) == 40 && record_bytes(1) == 48 && record_bytes(8) == 48);
 
 }  // namespace zbus

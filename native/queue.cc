@@ -5,15 +5,12 @@
 #include <utility>
 
 namespace zbus {
-namespace {
+namespace {}  // namespace
 
-// Failures that leave the log as it was and may pass.
 bool passes(const Status& status) {
   return status.code() == Code::kNoSpace || status.error_number() == EMFILE ||
          status.error_number() == ENFILE;
 }
-
-}  // namespace
 
 Status Queue::open(std::shared_ptr<Context> context, const std::string& folder, uint64_t id,
                    std::shared_ptr<Queue>* queue) {
@@ -38,6 +35,9 @@ Queue::Queue(std::shared_ptr<Context> context, const std::string& folder, uint64
       timestamp_ms_(recovered.timestamp_ms),
       marked_(recovered.marked) {
   for (const auto& [from, to] : recovered.lost) lost_.add(from, to);
+  for (size_t i = 0; i + 1 < blocks_.size(); i++) {
+    sealed_disk_bytes_ += block_disk_bytes(blocks_[i]->end_position);
+  }
   if (recovered.has_active) writer_.adopt(std::move(recovered.active));
   if (!recovered.no_repair.ok()) {
     failed_ = Status::error(Code::kReadOnly, std::string("no room to repair the log: ") +
@@ -72,6 +72,10 @@ Status Queue::usable_locked() const {
 Status Queue::append(const RecordParts& parts, uint64_t* offset) {
   std::lock_guard lock(mutex_);
   if (Status status = usable_locked(); !status.ok()) return status;
+  if (parts.id.size() > kIdBytesMax || parts.tag.size() > kTagBytesMax ||
+      parts.length() > kRecordLengthMax) {
+    return Status::error(Code::kInvalid, "id, tag or the whole of a record is too long");
+  }
   RecordParts record = parts;
   record.timestamp_ms = std::max(parts.timestamp_ms, timestamp_ms_);
   Status status = writer_.stage(record, next_offset_, durable_end_);
@@ -187,7 +191,7 @@ Status Queue::roll_once(bool* done) {
     sealed = &writer_.front();
     next = &writer_.second();
     offset = next->header.first_offset;
-    timestamp_ms = next->header.timestamp_ms_min;
+    timestamp_ms = sealed->block->timestamp_ms_max;
     watermark = durable_end_;
   }
   Status status = writer_.seal(*sealed, offset, timestamp_ms, watermark);
@@ -202,6 +206,7 @@ Status Queue::roll_once(bool* done) {
   {
     std::lock_guard lock(mutex_);
     old = writer_.advance();
+    sealed_disk_bytes_ += block_disk_bytes(old.block->end_position);
     blocks_.push_back(writer_.front().block);
   }
   // Derived: made again when it is needed and not there.

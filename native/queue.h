@@ -55,7 +55,15 @@ class Queue final : public FlushTarget, public std::enable_shared_from_this<Queu
 
   // Offset of the first record at or after `timestamp_ms`; the next offset when there is none.
   Status find_time(uint64_t timestamp_ms, uint64_t* offset);
-  // Removes whole blocks whose records all lie below `offset`.
+  // The lowest offset to keep when the oldest blocks go that are too much for `bytes_max` bytes on
+  // disk, or hold only records older than `before_ms`; the last block goes by age alone. Counted
+  // are the blocks with their indexes, and what the Writer's may come to take. In memory.
+  uint64_t retain_from(uint64_t bytes_max, uint64_t before_ms);
+  // From the next append on, blocks with their indexes take no more than `bytes` on disk, if that
+  // is less than the engine's block_bytes.
+  void limit_blocks(uint64_t bytes);
+  // Removes whole blocks whose records all lie below `offset`, also the last, if it holds any. The
+  // last one stays while there is no room for its successor.
   Status delete_before(uint64_t offset);
   // Removes every record; offsets go on.
   Status empty();
@@ -85,6 +93,7 @@ class Queue final : public FlushTarget, public std::enable_shared_from_this<Queu
   Status roll_once(bool* done);
   Status sync();
   Status write_mark();
+  Status roll_last(uint64_t offset, uint64_t* end);
   Status remove_blocks_before(uint64_t offset);
 
   const std::shared_ptr<Context> context_;
@@ -98,6 +107,7 @@ class Queue final : public FlushTarget, public std::enable_shared_from_this<Queu
   std::mutex mutex_;  // guards all below
   Writer writer_;
   std::vector<BlockRef> blocks_;
+  uint64_t sealed_disk_bytes_ = 0;  // of all blocks but the last
   LostRanges lost_;
   uint64_t next_offset_;
   uint64_t written_end_;
@@ -112,5 +122,8 @@ class Queue final : public FlushTarget, public std::enable_shared_from_this<Queu
 };
 
 inline constexpr uint8_t kLevelDisk = 2;
+
+// Of a failure: it leaves the log as it was and may pass.
+bool passes(const Status& status);
 
 }  // namespace zbus

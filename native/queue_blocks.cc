@@ -12,7 +12,13 @@ Status Queue::delete_before(uint64_t offset) {
     std::lock_guard lock(mutex_);
     if (closed_) return Status::error(Code::kClosed, "queue is closed: " + folder_);
   }
-  return remove_blocks_before(offset);
+  // First what needs no room: the last block can go only when there is some for its successor.
+  Status status = remove_blocks_before(offset);
+  if (!status.ok()) return status;
+  uint64_t end = 0;
+  status = roll_last(offset, &end);
+  if (passes(status)) return {};
+  return status.ok() ? remove_blocks_before(offset) : status;
 }
 
 Status Queue::empty() {
@@ -21,17 +27,58 @@ Status Queue::empty() {
   {
     std::lock_guard lock(mutex_);
     if (Status status = usable_locked(); !status.ok()) return status;
-    end = next_offset_;
-    if (writer_.back().block->first_offset != end) {
-      Status status = writer_.start_block(end, timestamp_ms_, 0);
+  }
+  Status status = roll_last(UINT64_MAX, &end);
+  return status.ok() ? remove_blocks_before(end) : status;
+}
+
+// Ends the last block if it holds records and all of them lie below `offset`, so that it can go;
+// `*end` is the offset after them. What is staged in it is written first.
+Status Queue::roll_last(uint64_t offset, uint64_t* end) {
+  {
+    std::lock_guard lock(mutex_);
+    *end = next_offset_;
+    if (!failed_.ok() || next_offset_ > offset) return {};
+    if (writer_.back().block->first_offset != next_offset_) {
+      Status status = writer_.start_block(next_offset_, timestamp_ms_, 0);
       if (!status.ok()) return status;
+    } else if (!writer_.must_roll()) {
+      return {};
     }
     rolling_ = true;
   }
   Status status = roll();
+  {
+    std::lock_guard lock(mutex_);
+    // Held for what is unsynced, and there is nothing: a quiet topic keeps no file open.
+    if (status.ok() && durable_end_ == written_end_) writer_.front().file.reset();
+  }
+  context_->files.trim();
+  // Those who wait for what was written and synced hear of it; what could not be is tried again.
+  context_->flusher.report(shared_from_this());
   context_->flusher.add(shared_from_this(), Urgency::kNow);
-  if (!status.ok()) return status;
-  return remove_blocks_before(end);
+  return status;
+}
+
+uint64_t Queue::retain_from(uint64_t bytes_max, uint64_t before_ms) {
+  std::lock_guard lock(mutex_);
+  const size_t last = blocks_.size() - 1;
+  uint64_t stored = sealed_disk_bytes_;
+  stored += writer_.has_block() ? writer_.disk_bytes_max()
+                                : block_disk_bytes(blocks_.back()->end_position);
+  size_t keep = 0;
+  while (keep < last && (stored > bytes_max || blocks_[keep]->timestamp_ms_max < before_ms)) {
+    stored -= block_disk_bytes(blocks_[keep++]->end_position);
+  }
+  // Timestamps never decrease: the last one is the youngest of all, also of what is staged.
+  if (keep == last && timestamp_ms_ < before_ms) return next_offset_;
+  return blocks_[keep]->first_offset;
+}
+
+void Queue::limit_blocks(uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  writer_.limit_blocks(bytes);
+  if (!closed_ && failed_.ok()) writer_.trim_reserved();
 }
 
 Status Queue::remove_blocks_before(uint64_t offset) {
@@ -43,6 +90,9 @@ Status Queue::remove_blocks_before(uint64_t offset) {
     const auto end = blocks_.begin() + static_cast<ptrdiff_t>(count);
     removed.assign(blocks_.begin(), end);
     blocks_.erase(blocks_.begin(), end);
+    for (const BlockRef& block : removed) {
+      sealed_disk_bytes_ -= block_disk_bytes(block->end_position);
+    }
   }
   if (removed.empty()) return {};
   // Oldest first: whatever a crash leaves has no hole.

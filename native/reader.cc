@@ -161,10 +161,8 @@ Reader::Step Reader::parse(const BlockView& view, size_t end, Fill* fill) {
       offset_ = header.offset;
       const size_t names = size_t{header.id_length} + header.tag_length;
       if (available < kRecordHeaderBytes + names) return partial(at, end, record_end, fill);
-      const std::string_view tag(
-          reinterpret_cast<const char*>(bytes) + kRecordHeaderBytes + header.id_length,
-          header.tag_length);
-      if (filter_.matches(tag)) {
+      const auto id = reinterpret_cast<const char*>(bytes) + kRecordHeaderBytes;
+      if (takes({id, header.id_length}, {id + header.id_length, header.tag_length})) {
         if (available < record_end) return partial(at, end, record_end, fill);
         if (crc32c(0, bytes + kRecordHeaderBytes, header.length) == header.body_crc) {
           keep(header, at, end, fill);
@@ -234,6 +232,14 @@ Status Reader::pass_damage(const BlockView& view, Wait wait, Step* step) {
     offset_ = scanner.offset();
   }
   return {};
+}
+
+bool Reader::takes(std::string_view id, std::string_view tag) const {
+  if (group_.has_value()) {
+    const size_t mark = id.find(kAddressMark);
+    if (mark != std::string_view::npos && id.substr(mark + 1) != *group_) return false;
+  }
+  return filter_.matches(tag);
 }
 
 // Nothing more can be read from this block.

@@ -1,12 +1,15 @@
-// A position in a queue's log with a tag filter. Each read fills the caller's buffer with whole,
-// checked records that pass the filter. One read at a time; any thread. Owned by JavaScript's
-// handle; keeps its queue alive.
+// A position in a queue's log with a tag filter and, for a group, the address of records. Each read
+// fills the caller's buffer with whole, checked records that pass both. One read at a time; any
+// thread. Owned by JavaScript's handle; keeps its queue alive.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "filter.h"
 #include "queue.h"
@@ -35,8 +38,13 @@ class Reader {
     bool must_wait = false;    // nothing was read: call again where waiting is allowed
   };
 
-  Reader(std::shared_ptr<Queue> queue, uint64_t offset, Filter filter)
-      : queue_(std::move(queue)), filter_(std::move(filter)), offset_(offset) {}
+  // Passes over records for another group than `group`; over none without it.
+  Reader(std::shared_ptr<Queue> queue, uint64_t offset, Filter filter,
+         std::optional<std::string> group = {})
+      : queue_(std::move(queue)),
+        filter_(std::move(filter)),
+        group_(std::move(group)),
+        offset_(offset) {}
 
   // Reads records below `end_offset`. A bounded number of bytes is looked at, so a result without
   // rows but with a higher next_offset means: read on.
@@ -64,9 +72,11 @@ class Reader {
   static Step partial(size_t record, size_t end, uint64_t bytes, Fill* fill);
   Status pass_damage(const BlockView& view, Wait wait, Step* step);
   void leave(const BlockView& view);
+  bool takes(std::string_view id, std::string_view tag) const;
 
   const std::shared_ptr<Queue> queue_;
   const Filter filter_;
+  const std::optional<std::string> group_;
   uint64_t offset_;
   // Where in `block_` the record `offset_`, or one before it, begins; unknown when null.
   BlockRef block_;

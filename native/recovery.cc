@@ -44,6 +44,7 @@ class Recovery {
   Status keep_tail(uint64_t position, uint64_t size);
   Status restart_block();
   Status add_block(const BlockHeader& header);
+  void date_blocks();
   Status sync_and_adopt(const Scan& scan, uint64_t size);
   void adopt(uint64_t position, uint64_t reserved_end);
   uint32_t new_salt() { return static_cast<uint32_t>(disk_.random()); }
@@ -93,9 +94,28 @@ Status Recovery::run() {
     // opening that finds room.
     if (status.code() != Code::kNoSpace || out_.blocks.empty()) return status;
     out_.no_repair = status;
-    return {};
+    break;
   }
+  date_blocks();
   return {};
+}
+
+// How young the records of each block can be: as its seal says or, where that cannot be read, as
+// the block behind it does, since timestamps never decrease.
+void Recovery::date_blocks() {
+  uint64_t timestamp_ms = out_.timestamp_ms;
+  for (size_t i = out_.blocks.size(); i-- > 0;) {
+    Block& block = *out_.blocks[i];
+    FileRef file;
+    uint64_t seal_ms = 0;
+    bool valid = false;
+    const bool sealed = i + 1 < out_.blocks.size();
+    if (sealed && files_.acquire(block.file_id, block.path(), &file).ok() &&
+        read_seal_time(disk_, *file, block, &seal_ms, &valid).ok() && valid) {
+      timestamp_ms = seal_ms;
+    }
+    block.timestamp_ms_max = timestamp_ms;
+  }
 }
 
 Status Recovery::list_blocks() {

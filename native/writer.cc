@@ -14,10 +14,6 @@ constexpr uint64_t kReserveStepMax = uint64_t{4} << 20;
 constexpr uint64_t kZeroAheadBytes = uint64_t{256} << 10;
 constexpr uint64_t kZeroLowBytes = uint64_t{64} << 10;
 
-uint64_t round_up(uint64_t value, uint64_t unit) {
-  return (value + unit - 1) / unit * unit;
-}
-
 uint8_t* put(uint8_t* target, std::string_view bytes) {
   if (!bytes.empty()) std::memcpy(target, bytes.data(), bytes.size());
   return target + bytes.size();
@@ -44,14 +40,47 @@ size_t Writer::staged_bytes() const {
   return bytes;
 }
 
+void Writer::limit_blocks(uint64_t bytes) {
+  block_bytes_ = context_.options.block_bytes;
+  const uint64_t limit = std::max(bytes, kBlockLimitMin) / kPageBytes * kPageBytes;
+  if (limit >= block_bytes_) return;
+  const uint64_t index_bytes = block_disk_bytes(limit) - limit;
+  block_bytes_ = limit - index_bytes;
+}
+
+void Writer::trim_reserved() {
+  if (open_.size() != 1) return;
+  OpenBlock& block = open_.front();
+  const uint64_t used = block.position + block.staged.size() + kRecordHeaderBytes;
+  const uint64_t end = std::max(block_bytes_, used);
+  if (block.reserved_end <= end) return;
+  FileRef file = block.file;
+  const std::string path = block.block->path();
+  if (file == nullptr && !context_.files.acquire(block.block->file_id, path, &file).ok()) return;
+  // Should this fail, the room is given back when the block is sealed.
+  if (!context_.disk.truncate(*file, end).ok()) return;
+  block.reserved_end = end;
+  block.zeroed_end = std::min(block.zeroed_end, end);
+}
+
+uint64_t Writer::disk_bytes_max() const {
+  uint64_t bytes = 0;
+  for (const OpenBlock& block : open_) {
+    bytes += block_disk_bytes(std::max(block_bytes_, block.reserved_end));
+  }
+  const OpenBlock& last = open_.back();
+  if (last.position + last.staged.size() < block_bytes_ / 2) return bytes;
+  return bytes + block_disk_bytes(block_bytes_);
+}
+
 Status Writer::stage(const RecordParts& parts, uint64_t offset, uint64_t watermark) {
-  const size_t length = parts.id.size() + parts.tag.size() + parts.head.size() + parts.body.size();
+  const size_t length = parts.length();
   assert(length <= kRecordLengthMax);
   const uint64_t bytes = record_bytes(static_cast<uint32_t>(length));
   OpenBlock* block = &open_.back();
   uint64_t end = block->position + block->staged.size();
   const bool holds_messages = offset > block->block->first_offset;
-  if (holds_messages && end + bytes + kRecordHeaderBytes > context_.options.block_bytes) {
+  if (holds_messages && end + bytes + kRecordHeaderBytes > block_bytes_) {
     Status status = start_block(offset, parts.timestamp_ms, bytes);
     if (!status.ok()) return status;
     block = &open_.back();
@@ -75,6 +104,7 @@ Status Writer::stage(const RecordParts& parts, uint64_t offset, uint64_t waterma
   header.watermark = watermark;
   encode_record_header(header, block->seed, target);
   index_add(&block->index, {offset, end, parts.timestamp_ms});
+  block->block->timestamp_ms_max = parts.timestamp_ms;
   return {};
 }
 
@@ -87,15 +117,20 @@ Status Writer::start_block(uint64_t offset, uint64_t timestamp_ms_min, uint64_t 
   next.seed = salt_seed(next.header.salt);
   next.block = std::make_shared<Block>(context_.files.next_id(), folder_, offset);
   next.block->set_salt(next.header.salt);
+  next.block->timestamp_ms_max = timestamp_ms_min;
   next.position = kDataStart;
-  next.reserve_step = kReserveStepMax;
   Status status = context_.disk.open(next.block->path(), OpenMode::kCreate, &next.file);
   if (!status.ok()) return status;
   context_.files.insert(next.block->file_id, next.file);
-  status = reserve(next, kDataStart + bytes);
-  if (!status.ok()) {
-    discard(next);
-    return status;
+  // Without a record to come nothing is reserved: what makes room must not need any, and a quiet
+  // topic must not hold it.
+  if (bytes > 0) {
+    next.reserve_step = kReserveStepMax;
+    status = reserve(next, kDataStart + bytes);
+    if (!status.ok()) {
+      discard(next);
+      return status;
+    }
   }
   open_.push_back(std::move(next));
   return {};
@@ -106,13 +141,13 @@ Status Writer::reserve(OpenBlock& block, uint64_t end) {
   const uint64_t needed = end + kRecordHeaderBytes;
   if (needed <= block.reserved_end) return {};
   const uint64_t step = std::max(block.reserve_step, kReserveStepMin);
-  const uint64_t limit = std::max(context_.options.block_bytes, needed);
-  const uint64_t wanted = std::max(std::min(block.reserved_end + step, limit), needed);
-  Status status = reserve_to(block, round_up(wanted, kPageBytes));
+  const uint64_t stepped = round_up(block.reserved_end + step, kPageBytes);
+  const uint64_t wanted = std::max(std::min(stepped, block_bytes_), needed);
+  Status status = reserve_to(block, wanted);
   if (status.ok()) {
     block.reserve_step = std::min(step * 2, kReserveStepMax);
   } else if (status.code() == Code::kNoSpace) {
-    status = reserve_to(block, round_up(needed, kPageBytes));
+    status = reserve_to(block, needed);
   }
   return status;
 }

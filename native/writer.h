@@ -21,6 +21,9 @@ namespace zbus {
 
 using BlockRef = std::shared_ptr<Block>;
 
+// What limit_blocks() is raised to.
+inline constexpr uint64_t kBlockLimitMin = uint64_t{64} << 10;
+
 struct RecordParts {
   std::string_view id;
   std::string_view tag;
@@ -28,6 +31,8 @@ struct RecordParts {
   std::string_view body;
   uint64_t timestamp_ms = 0;
   uint8_t level = 0;
+
+  size_t length() const { return id.size() + tag.size() + head.size() + body.size(); }
 };
 
 // A block that takes records. The first of a Writer is on disk; those after it hold staged records
@@ -50,7 +55,8 @@ struct OpenBlock {
 
 class Writer {
  public:
-  Writer(Context& context, std::string folder) : context_(context), folder_(std::move(folder)) {}
+  Writer(Context& context, std::string folder)
+      : context_(context), folder_(std::move(folder)), block_bytes_(context.options.block_bytes) {}
 
   // The block at the end of a recovered log.
   void adopt(OpenBlock block) { open_.push_back(std::move(block)); }
@@ -61,11 +67,18 @@ class Writer {
   // True when records are staged for a block after the first.
   bool must_roll() const { return open_.size() > 1; }
   size_t staged_bytes() const;
+  // As Queue::limit_blocks().
+  void limit_blocks(uint64_t bytes);
+  // Gives back space that is reserved beyond the limit, unless a roll is at it.
+  void trim_reserved();
+  // What its blocks may come to take on disk: each its full size and, once the last is half full,
+  // the one behind it too.
+  uint64_t disk_bytes_max() const;
 
   // Copies the record into staging memory, beginning a new block where it does not fit. On failure
   // nothing is staged.
   Status stage(const RecordParts& parts, uint64_t offset, uint64_t watermark);
-  // Begins a new block at `offset`, with room for `bytes` of records.
+  // Begins a new block at `offset`, with room for `bytes` of records; for 0 nothing is reserved.
   Status start_block(uint64_t offset, uint64_t timestamp_ms_min, uint64_t bytes);
   // Writes what is staged for the first block. On failure the file is cut back to its last whole
   // record and the staged records stay staged.
@@ -92,6 +105,7 @@ class Writer {
 
   Context& context_;
   const std::string folder_;
+  uint64_t block_bytes_;  // a block that holds a message takes no more beyond this size
   std::deque<OpenBlock> open_;
 };
 

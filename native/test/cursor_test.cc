@@ -43,7 +43,7 @@ struct Fixture {
 
 void store(Cursor& cursor, uint64_t offset) {
   bool listed = false;
-  REQUIRE(cursor.store(offset, &listed).ok());
+  REQUIRE(cursor.store(offset, {}, &listed).ok());
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ TEST_CASE("cursor: create starts it anew") {
   CursorRef old = fixture.open(10);
   CHECK(fixture.open(2, "Group", true)->offset() == 2);
   bool listed = false;
-  CHECK(old->store(11, &listed).code() == Code::kClosed);
+  CHECK(old->store(11, {}, &listed).code() == Code::kClosed);
   fixture.reopen();
   CHECK(fixture.open(0)->offset() == 2);
 }
@@ -96,7 +96,7 @@ TEST_CASE("cursor: removed, it starts anew and its handle is closed") {
   CursorRef cursor = fixture.open(10);
   REQUIRE(fixture.log.queue().remove_cursor("group").ok());
   bool listed = false;
-  CHECK(cursor->store(11, &listed).code() == Code::kClosed);
+  CHECK(cursor->store(11, {}, &listed).code() == Code::kClosed);
   CHECK(fixture.open(4)->offset() == 4);
 }
 

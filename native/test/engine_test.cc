@@ -285,7 +285,7 @@ TEST_CASE("engine: appends, reads, retention, cursors and syncs at the same time
     expect(append(*queue, "message " + std::to_string(i), i % 5 == 0 ? kLevelDisk : 1).ok());
     if (i % 7 == 0) expect(commit(*queue).ok());
     bool listed = false;
-    if (i % 11 == 0) expect(cursor->store(i, &listed).ok());
+    if (i % 11 == 0) expect(cursor->store(i, {}, &listed).ok());
     if (i % 50 == 0) static_cast<void>(fixture.engine->take_progress());
   }
   expect(commit(*queue).ok());

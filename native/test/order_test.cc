@@ -92,7 +92,7 @@ TEST_CASE("order: a cursor made, and one that was flushed, is on the disk with i
   REQUIRE(log.queue().open_cursor("g", "g", 0, false, &cursor).ok());
   CHECK(recorder.unsynced("").empty());
   bool listed = false;
-  REQUIRE(cursor->store(3, &listed).ok());
+  REQUIRE(cursor->store(3, {}, &listed).ok());
   CHECK(recorder.unsynced(".cursor").size() == 1);
   cursor->flush();
   CHECK(recorder.unsynced("").empty());
