@@ -1,6 +1,7 @@
 /**
- * The sessions that consume from a group, and their requests that wait. Owned by ConsumeGroup; keeps
- * the rule of exclusive groups and says which sessions have gone, so that what they held comes back.
+ * The sessions that consume from a group, and their requests that wait. Owned by ConsumeGroup;
+ * keeps the rule of exclusive groups and says which sessions have gone, so that what they held
+ * comes back.
  */
 import { ForbiddenError } from '../errors.js';
 import { latin1Of } from '../protocol/names.js';

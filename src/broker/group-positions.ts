@@ -18,7 +18,9 @@ export interface Selection {
 export class GroupPositions {
   /** Next offset to read that was never handed out. */
   next: number;
-  /** Messages that were deleted before the group was done with them; its filter is not looked at. */
+  /**
+   * Messages that were deleted before the group was done with them; its filter is not looked at.
+   */
   lostCount: number;
   /** Grows with every change that a stored position shows. */
   revision = 0;
@@ -161,7 +163,9 @@ export class GroupPositions {
     if (this.#held.delete(lease.offset)) this.#held.set(lease.offset, lease);
   }
 
-  /** Acknowledges by itself from now on: what the kernel has is settled, the rest once it has it. */
+  /**
+   * Acknowledges by itself from now on: what the kernel has is settled, the rest once it has it.
+   */
   settleSent(): void {
     for (const lease of this.#held.values()) {
       if (lease.sent) this.#unsettled.delete(lease.offset);

@@ -80,8 +80,8 @@ export class Topic {
   }
 
   /**
-   * Opens the groups of the definition; for TopicTable, once. Those that end with their last session
-   * have ended, since no session outlives a broker.
+   * Opens the groups of the definition; for TopicTable, once. Those that end with their last
+   * session have ended, since no session outlives a broker.
    */
   async openGroups(): Promise<void> {
     const { groups } = this.definition;

@@ -1,6 +1,6 @@
 /**
- * One timer for many deadlines: it wakes its owner at the earliest time asked for, who then asks for
- * the next. Owned by ConsumeGroup, whose timeouts come and go with every message.
+ * One timer for many deadlines: it wakes its owner at the earliest time asked for, who then asks
+ * for the next. Owned by ConsumeGroup, whose timeouts come and go with every message.
  */
 import type { Clock } from '../clock.js';
 

@@ -115,7 +115,8 @@ export interface Addon {
   /**
    * Stages a record and returns its offset. `id` (with the group's address, see batch.ts), `tag`
    * and `head` are latin1; the stored wire bytes are `head` followed by body[bodyStart .. bodyEnd).
-   * NO_SPACE: nothing was staged. The timestamp is raised to the last record's if it lies before it.
+   * NO_SPACE: nothing was staged. The timestamp is raised to the last record's if it lies before
+   * it.
    */
   queue_append(
     queue: QueueHandle,

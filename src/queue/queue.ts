@@ -138,7 +138,8 @@ export interface Queue {
    * blocks go while what is stored takes more than `bytesMax` on disk, counting what the last block
    * may grow to and, once that is half full, the one behind it: so with a call for each half block
    * appended the bound is held at all times. Blocks whose records are all older than `beforeMs`, a
-   * time since the epoch, go too. The last block goes by age alone. In memory each record is a block.
+   * time since the epoch, go too. The last block goes by age alone. In memory each record is a
+   * block.
    */
   retainFrom(bytesMax: number | null, beforeMs: number | null): number;
   /**

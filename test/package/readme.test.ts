@@ -1,8 +1,8 @@
 /**
- * The commands of README and docs, run as written: every `sh` block of a page in order in one folder
- * against a broker of its own (the one that the README's first block starts), every `js` block as a
- * program. A comment line under a command is the output that it must print. Two things differ from a
- * reader's machine: the package comes from the tarball, and the port is a free one.
+ * The commands of README and docs, run as written: every `sh` block of a page in order in one
+ * folder against a broker of its own (the one that the README's first block starts), every `js`
+ * block as a program. A comment line under a command is the output that it must print. Two things
+ * differ from a reader's machine: the package comes from the tarball, and the port is a free one.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

@@ -1,4 +1,6 @@
-/** What a group stores beside its floor: every position comes back, and damage is never believed. */
+/**
+ * What a group stores beside its floor: every position comes back, and damage is never believed.
+ */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
