@@ -62,6 +62,19 @@ export function sizeText(bytes: number): string {
   return `${bytes}`;
 }
 
+const HOST = /^[a-z0-9._-]+$/i;
+const ORIGIN = /^https?:\/\/[a-z0-9.:[\]_-]+$/i;
+
+/** Texts between commas, or an array of texts; compared without regard to case. */
+function list(item: RegExp, rule: string) {
+  return z.preprocess(
+    (value) => (typeof value === 'string' ? value.split(',').filter((text) => text !== '') : value),
+    z.array(z.string({ error: rule }).trim().toLowerCase().regex(item, { error: rule }), {
+      error: rule,
+    }),
+  );
+}
+
 const SWITCH_TEXTS = new Map<unknown, boolean>([
   ['true', true],
   ['1', true],
@@ -113,6 +126,26 @@ export const configSchema = z.strictObject({
     description: 'a produce or consume on an unknown topic creates it instead of answering 404',
     example: 'true',
   }),
+  allowedHosts: list(HOST, 'must be host names between commas, such as zbus.example.com')
+    .default([])
+    .register(optionInfos, {
+      group: 'Server',
+      placeholder: 'names',
+      description:
+        'names besides localhost, serverName and IP addresses under which requests may reach the ' +
+        'broker; a request with another Host is answered 421',
+      example: 'zbus,zbus.example.com',
+    }),
+  allowedOrigins: list(ORIGIN, 'must be origins between commas, such as https://app.example.com')
+    .default([])
+    .register(optionInfos, {
+      group: 'Server',
+      placeholder: 'origins',
+      description:
+        'pages of other sites that may use the broker from a browser; those of any other are ' +
+        'answered 403',
+      example: 'https://app.example.com',
+    }),
   mqDir: text().default('./zbus-data').register(optionInfos, {
     group: 'Storage',
     placeholder: 'folder',
@@ -283,6 +316,7 @@ export function environmentName(key: ConfigKey): string {
 /** A default as a person would write it. */
 export function defaultText(key: ConfigKey): string {
   const value = defaultConfig[key];
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join();
   if (value === null) return 'none';
   return typeof value === 'number' && key.includes('Bytes') ? sizeText(value) : `${value}`;
 }

@@ -15,6 +15,7 @@ import type { Message } from '../protocol/message.js';
 import { Phase, type Turn, type TurnTask } from '../turn.js';
 import { closesAfter } from './keep-alive.js';
 import type { ServerLimits, ServerTimeouts } from './limits.js';
+import type { OriginRefusal, OriginRules } from './origin-rules.js';
 import { Outbox } from './outbox.js';
 import { ReadDeadline } from './read-deadline.js';
 import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
@@ -35,6 +36,7 @@ export interface ConnectionContext {
   readonly limits: ServerLimits;
   readonly timeouts: ServerTimeouts;
   readonly sweep: TimeoutSweep;
+  readonly origins: OriginRules;
   readonly log: ServerLog;
   /** Takes each request; must not throw. */
   readonly handle: (exchange: Exchange) => void;
@@ -184,7 +186,9 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#inFlightBytes += exchange.bodyBytes;
     if (exchange.closes) this.#state = State.finishing;
     if (!exchange.named) this.#order.push(exchange);
-    this.#context.handle(exchange);
+    const refusal = this.#context.origins.check(message);
+    if (refusal === null) this.#context.handle(exchange);
+    else this.#refuseOne(exchange, refusal);
   }
 
   onContinue(): void {
@@ -233,6 +237,11 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       }
     }
     this.finish();
+  }
+
+  #refuseOne(exchange: TcpExchange, { status, reason }: OriginRefusal): void {
+    this.#context.log.warn({ peer: this.session.remoteAddress, status, reason }, 'request refused');
+    exchange.answer(status, '', reason);
   }
 
   #fail(error: unknown): void {

@@ -14,6 +14,7 @@ import {
   type ServerLimits,
   type ServerTimeouts,
 } from './limits.js';
+import { OriginRules, type OriginRulesOptions } from './origin-rules.js';
 import { connectionsThatFit, openFilesMax } from './open-files.js';
 import { TimeoutSweep } from './timeout-sweep.js';
 
@@ -27,6 +28,8 @@ export interface ListenerOptions {
   readonly log: ServerLog;
   readonly limits?: Partial<ServerLimits>;
   readonly timeouts?: Partial<ServerTimeouts>;
+  /** Which requests may come from browsers; absent: those of pages of this server. */
+  readonly origins?: OriginRulesOptions;
   /** Open files that are not for connections: those of the queue, and a few more. */
   readonly reservedFiles?: number;
   readonly clock?: Clock;
@@ -81,6 +84,9 @@ export class Listener {
       limits,
       timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
       sweep: new TimeoutSweep(this.#clock, this.#connections),
+      origins: new OriginRules(
+        options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] },
+      ),
       onClose: (connection) => {
         this.#forget(connection);
       },

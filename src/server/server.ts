@@ -63,6 +63,11 @@ export class Server {
         broker.handle(exchange);
       },
       log: this.#log,
+      origins: {
+        serverName: config.serverName,
+        allowedHosts: config.allowedHosts,
+        allowedOrigins: config.allowedOrigins,
+      },
       limits: {
         headerBytesMax: config.headerBytesMax,
         headersMax: config.headersMax,
