@@ -271,9 +271,13 @@ TEST_CASE("engine: appends, reads, retention, cursors and syncs at the same time
   threads.emplace_back(read_all, Reader::Wait::kAllowed);
   threads.emplace_back(read_all, Reader::Wait::kNever);
   threads.emplace_back([&] {
-    while (!done) {
+    for (uint64_t round = 0; !done; round++) {
       const uint64_t next = queue->state().next_offset;
-      expect(queue->delete_before(next > 500 ? next - 500 : 0).ok());
+      queue->limit_blocks(round % 3 == 0 ? kBlockLimitMin : UINT64_MAX);
+      const uint64_t kept = round % 2 == 0 ? queue->retain_from(uint64_t{64} << 10, 0)
+                                           : (next > 500 ? next - 500 : 0);
+      // All there is now and then, so that the last block is ended while others append to it.
+      expect(queue->delete_before(round % 5 == 0 ? next : kept).ok());
       uint64_t offset = 0;
       static_cast<void>(queue->find_time(1, &offset));
       std::vector<std::string> names;
@@ -285,7 +289,8 @@ TEST_CASE("engine: appends, reads, retention, cursors and syncs at the same time
     expect(append(*queue, "message " + std::to_string(i), i % 5 == 0 ? kLevelDisk : 1).ok());
     if (i % 7 == 0) expect(commit(*queue).ok());
     bool listed = false;
-    if (i % 11 == 0) expect(cursor->store(i, {}, &listed).ok());
+    const std::string detail(i % 200, 'd');
+    if (i % 11 == 0) expect(cursor->store(i, detail, &listed).ok());
     if (i % 50 == 0) static_cast<void>(fixture.engine->take_progress());
   }
   expect(commit(*queue).ok());

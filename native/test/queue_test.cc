@@ -195,7 +195,7 @@ TEST_CASE("reader: closes the gaps that filtered records leave, in any buffer") 
   }
 }
 
-TEST_CASE("queue: retention removes whole blocks below the offset and never the last") {
+TEST_CASE("queue: retention removes whole blocks below the offset") {
   TemporaryFolder folder;
   TestLog log(folder.path(), small_blocks());
   REQUIRE(log.open().ok());

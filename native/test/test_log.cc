@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 namespace zbus::test {
 
@@ -130,8 +131,9 @@ void TestLog::fill_unsynced(uint64_t count) {
   REQUIRE(commit().ok());
 }
 
-Status TestLog::read(Messages* messages, uint64_t offset, const std::string& filter) {
-  Reader reader(queue_, offset, Filter(filter));
+Status TestLog::read(Messages* messages, uint64_t offset, const std::string& filter,
+                     std::optional<std::string> group) {
+  Reader reader(queue_, offset, Filter(filter), std::move(group));
   std::vector<uint8_t> buffer(1024);
   std::vector<ReadRow> rows(7);
   for (;;) {

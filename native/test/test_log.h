@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -70,8 +71,9 @@ class TestLog {
   void fill(uint64_t count);
   void fill_unsynced(uint64_t count);
 
-  // All that can be read from `offset` on.
-  Status read(Messages* messages, uint64_t offset = 0, const std::string& filter = {});
+  // All that can be read from `offset` on, by `group` if there is one.
+  Status read(Messages* messages, uint64_t offset = 0, const std::string& filter = {},
+              std::optional<std::string> group = {});
   Messages all(const std::string& filter = {});
 
  private:
