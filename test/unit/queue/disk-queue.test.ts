@@ -79,11 +79,12 @@ describe('disk queue on its folder', () => {
   it('keeps the position of each group over a restart', async () => {
     await withQueue(dir, async (queue) => {
       await fill(queue, 10);
-      (await queue.openCursor('one', 0, true)).store(3, NO_DETAIL);
+      (await queue.openCursor('one', 0, true)).store(3, Buffer.from('ranges'));
       (await queue.openCursor('two', 0, true)).store(10, NO_DETAIL);
     });
     await withQueue(dir, async (queue) => {
-      assert.equal((await queue.openCursor('one', 0, false)).offset, 3);
+      const one = await queue.openCursor('one', 0, false);
+      assert.deepEqual([one.offset, one.detail.toString()], [3, 'ranges']);
       assert.equal((await queue.openCursor('two', 0, false)).offset, 10);
       assert.deepEqual((await queue.cursorNames()).sort(), ['one', 'two']);
     });

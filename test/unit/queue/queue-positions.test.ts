@@ -1,8 +1,8 @@
 /** What every Queue promises of positions, deletion and closing, held against all kinds alike. */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { ClosedError } from '../../../src/errors.js';
-import type { Queue } from '../../../src/queue/queue.js';
+import { ClosedError, StorageFailedError } from '../../../src/errors.js';
+import { CURSOR_DETAIL_BYTES_MAX, type Queue } from '../../../src/queue/queue.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { turn } from '../../support/wait.js';
 import {
@@ -125,10 +125,52 @@ for (const { name, open } of queueKinds) {
         assert.equal((await queue.openCursor('g', 0, false)).offset, 7);
       });
 
+      it('keeps the detail stored with its offset, of any bytes', async () => {
+        await fill(queue, 10);
+        const cursor = await queue.openCursor('g', 4, false);
+        assert.equal(cursor.detail.length, 0);
+        const detail = Buffer.from(Array.from({ length: 3024 }, (_, n) => n % 256));
+        cursor.store(7, detail);
+        const stored = Buffer.from(detail);
+        detail.fill(0);
+        const opened = await queue.openCursor('g', 0, false);
+        assert.deepEqual([opened.offset, opened.detail], [7, stored]);
+        cursor.store(7, NO_DETAIL);
+        assert.equal(opened.detail.length, 0);
+      });
+
+      it('refuses a detail that is too long, and stays as it was', async () => {
+        await fill(queue, 10);
+        const cursor = await queue.openCursor('g', 4, false);
+        cursor.store(5, Buffer.from('before'));
+        const long = Buffer.alloc(CURSOR_DETAIL_BYTES_MAX + 1);
+        assert.throws(() => {
+          cursor.store(6, long);
+        }, StorageFailedError);
+        assert.deepEqual([cursor.offset, cursor.detail.toString()], [5, 'before']);
+      });
+
+      it('starts within the log', async () => {
+        await fill(queue, 10);
+        await queue.empty();
+        await fill(queue, 10);
+        assert.equal((await queue.openCursor('g', 4, true)).offset, 10);
+        assert.equal((await queue.openCursor('h', 1000, true)).offset, 20);
+      });
+
+      it('stays below the first kept record, with its detail', async () => {
+        await fill(queue, 10);
+        (await queue.openCursor('g', 0, true)).store(4, Buffer.from('ranges'));
+        await queue.empty();
+        const cursor = await queue.openCursor('g', 0, false);
+        assert.deepEqual([cursor.offset, cursor.detail.toString()], [4, 'ranges']);
+      });
+
       it('starts anew when it is created again', async () => {
         await fill(queue, 10);
-        (await queue.openCursor('g', 0, true)).store(9, NO_DETAIL);
-        assert.equal((await queue.openCursor('g', 3, true)).offset, 3);
+        (await queue.openCursor('g', 0, true)).store(9, Buffer.from('detail'));
+        const created = await queue.openCursor('g', 3, true);
+        assert.deepEqual([created.offset, created.detail.length], [3, 0]);
       });
 
       it('is listed until it is removed', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import type { Queue } from '../../../src/queue/queue.js';
+import { ID_BYTES_MAX, latin1Of, NAME_BYTES_MAX, nameKey } from '../../../src/protocol/names.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { append, fill, queueKinds, read, readAll, readOne, record, recordsOf } from './queues.js';
 
@@ -171,6 +172,44 @@ for (const { name, open, levels } of queueKinds) {
           assert(time >= last && time <= after, `${time} is not within ${last} and ${after}`);
           last = time;
         }
+      });
+    });
+
+    describe('address', () => {
+      const ids = (records: readonly { id: string }[]): string[] => records.map(({ id }) => id);
+
+      it('lets pass to each group what is for it or for all', async () => {
+        const group = latin1Of(nameKey('Größe'));
+        await append(queue, record('all'));
+        await append(queue, { ...record('one'), group });
+        await append(queue, { ...record('other'), group: 'b' });
+        await append(queue, { ...record('tagged', '', 'x'), group });
+        assert.deepEqual(ids(await readAll(queue)), ['all', 'one', 'other', 'tagged']);
+        assert.deepEqual(ids(await readAll(queue, 0, null, group)), ['all', 'one', 'tagged']);
+        assert.deepEqual(ids(await readAll(queue, 0, null, 'b')), ['all', 'other']);
+        assert.deepEqual(ids(await readAll(queue, 0, null, 'c')), ['all']);
+        assert.deepEqual(ids(await readAll(queue, 0, 'x', group)), ['tagged']);
+      });
+
+      it('is no obstacle to readOne', async () => {
+        await append(queue, { ...record('one'), group: 'a' });
+        const batch = await readOne(queue, 0);
+        assert.deepEqual([batch.count, batch.id(0)], [1, 'one']);
+      });
+
+      it('moves readers on over what is for others, however much', async () => {
+        const appended = Array.from({ length: 5000 }, () =>
+          append(queue, { ...record('x', 'y'.repeat(300)), group: 'a' }),
+        );
+        await Promise.all(appended);
+        await append(queue, record('last'));
+        assert.deepEqual(ids(await readAll(queue, 0, null, 'b')), ['last']);
+      });
+
+      it('may be as long as a name, behind an id as long as ids may be', async () => {
+        const [id, group] = ['i'.repeat(ID_BYTES_MAX), 'g'.repeat(NAME_BYTES_MAX)];
+        await append(queue, { ...record(id), group });
+        assert.deepEqual(ids(await readAll(queue, 0, null, group)), [id]);
       });
     });
 

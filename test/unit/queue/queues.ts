@@ -146,13 +146,14 @@ export function recordsOf(batch: RecordBatch): ReadRecord[] {
   }));
 }
 
-/** Everything from `offset` to the readable end that passes the filter. */
+/** Everything from `offset` to the readable end that passes the filter, as the group reads it. */
 export async function readAll(
   queue: Queue,
   offset = 0,
   filter: string | null = null,
+  group: string | null = null,
 ): Promise<ReadRecord[]> {
-  const reader = queue.openReader(offset, filter, null);
+  const reader = queue.openReader(offset, filter, group);
   const records: ReadRecord[] = [];
   for (let next = offset; next < queue.readableEnd;) {
     const batch = await read(reader);
