@@ -56,6 +56,16 @@ Status commit(Queue& queue) {
   return queue.commit(&written_end, &listed);
 }
 
+// Gives up by bytes, by offset or, now and then, all there is, so that the last block is ended
+// while others append to it.
+Status retain(Queue& queue, uint64_t round) {
+  const uint64_t next = queue.state().next_offset;
+  queue.limit_blocks(round % 3 == 0 ? kBlockLimitMin : UINT64_MAX);
+  if (round % 5 == 0) return queue.delete_before(next);
+  if (round % 2 == 0) return queue.delete_before(queue.retain_from(uint64_t{64} << 10, 0));
+  return queue.delete_before(next > 500 ? next - 500 : 0);
+}
+
 }  // namespace
 
 TEST_CASE("engine: a second one on the same folder is refused until the first is closed") {
@@ -272,12 +282,7 @@ TEST_CASE("engine: appends, reads, retention, cursors and syncs at the same time
   threads.emplace_back(read_all, Reader::Wait::kNever);
   threads.emplace_back([&] {
     for (uint64_t round = 0; !done; round++) {
-      const uint64_t next = queue->state().next_offset;
-      queue->limit_blocks(round % 3 == 0 ? kBlockLimitMin : UINT64_MAX);
-      const uint64_t kept = round % 2 == 0 ? queue->retain_from(uint64_t{64} << 10, 0)
-                                           : (next > 500 ? next - 500 : 0);
-      // All there is now and then, so that the last block is ended while others append to it.
-      expect(queue->delete_before(round % 5 == 0 ? next : kept).ok());
+      expect(retain(*queue, round).ok());
       uint64_t offset = 0;
       static_cast<void>(queue->find_time(1, &offset));
       std::vector<std::string> names;
