@@ -117,7 +117,7 @@ TEST_CASE("retention: by bytes, no more goes than must, and the last block never
   const std::vector<uint64_t> firsts = first_offsets(folder.path());
   // Each block has less than three pages, and an index in one.
   const uint64_t block_bytes = 16384;
-  const auto& last = load_files(folder.path()).at(block_name(firsts.back()));
+  const std::string last = load_files(folder.path()).at(block_name(firsts.back()));
   const bool half_full = last.find("id-59") > small_blocks().block_bytes / 2;
   const uint64_t growing = half_full ? 2 : 1;
   for (uint64_t bytes = 0; bytes <= (firsts.size() + 2) * block_bytes; bytes += 512) {
