@@ -1,11 +1,13 @@
 /**
  * Builds what runs: the addon into build/Release and the TypeScript into dist. Run by npm after
  * `npm install` in a clone (`prepare`), and by `npm run compile`. Users of the package never run
- * it: the tarball brings dist and a prebuilt addon. CMake compiles only what changed.
+ * it: the tarball brings dist and a prebuilt addon. Only what changed is compiled.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { compileTypeScript } from './compile-typescript.mjs';
 import { findCompiler, findProgram, nodeGypEnvironment, root } from './toolchain.mjs';
 
 /**
@@ -32,19 +34,14 @@ function buildAddon() {
   if (findCompiler() === undefined) fail(`the addon needs a C++20 compiler (${advice})`);
   if (findProgram('make', 'ninja') === undefined) fail(`the addon needs make (${advice})`);
   if (findProgram('cmake') !== undefined) {
-    runPackage('cmake-js/bin/cmake-js', ['build', '--log-level', 'error']);
+    // make, unlike ninja, compiles one file at a time unless told otherwise.
+    const jobs = `${availableParallelism()}`;
+    runPackage('cmake-js/bin/cmake-js', ['build', '--parallel', jobs, '--log-level', 'error']);
   } else if (findProgram('python3', 'python') !== undefined) {
     runPackage('node-gyp/bin/node-gyp.js', ['rebuild', '--jobs', 'max'], nodeGypEnvironment());
   } else {
     fail(`the addon needs cmake, or python3 for node-gyp (${advice})`);
   }
-}
-
-function buildTypeScript() {
-  // A file whose source is gone must not be shipped.
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  runPackage('typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
-  chmodSync(join(root, 'dist/cli/main.js'), 0o755);
 }
 
 function main() {
@@ -53,7 +50,7 @@ function main() {
   }
   try {
     buildAddon();
-    buildTypeScript();
+    compileTypeScript();
   } catch (error) {
     fail(`the build failed, see above (${error instanceof Error ? error.message : String(error)})`);
   }

@@ -45,20 +45,34 @@ async function run(program, parameters) {
   });
 }
 
+/**
+ * The commands that make the test binary in `folder`. The plain one is made where the addon is,
+ * from the same objects of the engine.
+ * @param {string} folder
+ * @param {string} sanitize
+ */
+function buildCommands(folder, sanitize) {
+  const target = ['--target', 'zbus_native_test', '--parallel', `${availableParallelism()}`];
+  if (sanitize === '') {
+    const cmakeJs = [process.execPath, join(root, 'node_modules/cmake-js/bin/cmake-js')];
+    const quiet = ['--log-level', 'error'];
+    // Configured again, because doctest may have been installed since the addon was built.
+    return [
+      [...cmakeJs, 'configure', ...quiet],
+      [...cmakeJs, 'build', ...target, ...quiet],
+    ];
+  }
+  return [
+    ['cmake', '-S', '.', '-B', folder, `-DZBUS_SANITIZE=${sanitize}`],
+    ['cmake', '--build', folder, ...target],
+  ];
+}
+
 /** @param {{ name: string, sanitize: string }} build */
 async function testBuild({ name, sanitize }) {
-  const folder = join('build', `test-${name}`);
-  const configure = ['-S', '.', '-B', folder, `-DZBUS_SANITIZE=${sanitize}`];
-  const compile = [
-    '--build',
-    folder,
-    '--target',
-    'zbus_native_test',
-    '-j',
-    `${availableParallelism()}`,
-  ];
-  for (const parameters of [configure, compile]) {
-    const { status } = spawnSync('cmake', parameters, { cwd: root, stdio: ['ignore', 2, 2] });
+  const folder = sanitize === '' ? 'build' : join('build', `test-${name}`);
+  for (const [program = '', ...parameters] of buildCommands(folder, sanitize)) {
+    const { status } = spawnSync(program, parameters, { cwd: root, stdio: ['ignore', 2, 2] });
     if (status !== 0) {
       report({ failed: 1 });
       process.exitCode = 1;

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <utility>
 
 namespace zbus::test {
@@ -30,8 +29,11 @@ TemporaryFolder::~TemporaryFolder() {
 Files load_files(const std::string& folder) {
   Files files;
   for (const auto& entry : fs::directory_iterator(folder)) {
+    std::string& bytes = files[entry.path().filename().string()];
+    bytes.resize(entry.file_size());
     std::ifstream file(entry.path(), std::ios::binary);
-    files[entry.path().filename().string()] = {std::istreambuf_iterator<char>(file), {}};
+    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    bytes.resize(static_cast<size_t>(file.gcount()));
   }
   return files;
 }
