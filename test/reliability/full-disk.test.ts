@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { cleanUp, onCleanUp } from '../support/cleanup.js';
 import { Client } from '../support/client.js';
 import { need } from '../support/programs.js';
-import { BrokerProcess } from './broker-process.js';
+import { BrokerProcess } from '../support/broker-process.js';
 import { Payloads, runSeed } from './payload.js';
 import { type FileSystem, canMount, mountSmallDisk } from './small-disk.js';
 

@@ -7,7 +7,7 @@ import { type Socket, connect } from 'node:net';
 import { cleanUp, onCleanUp } from '../support/cleanup.js';
 import { Client } from '../support/client.js';
 import { tempFolder } from '../support/temp-folder.js';
-import { BrokerProcess } from './broker-process.js';
+import { BrokerProcess } from '../support/broker-process.js';
 
 const CROWD = 500;
 const OPEN_FILES_MAX = 128;

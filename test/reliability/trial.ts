@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { onCleanUp } from '../support/cleanup.js';
 import { Client } from '../support/client.js';
 import { tempFolder } from '../support/temp-folder.js';
-import { BrokerProcess, type Exit } from './broker-process.js';
+import { BrokerProcess, type Exit } from '../support/broker-process.js';
 import { Oracle, type RoundFigures } from './oracle.js';
 import { Payloads, randomOf, runSeed } from './payload.js';
 import { CONSUME_WINDOW, GROUPS, GROUP_RULES, PRODUCERS, Traffic, readLog } from './traffic.js';

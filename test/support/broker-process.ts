@@ -1,13 +1,16 @@
 /**
- * A broker in a process of its own, so that it can be killed at any moment. Started by the tests of
- * this folder. Promises that no child outlives the test process, and that a broker that does not
- * come up tells why.
+ * A broker in a process of its own, so that it can be killed at any moment. Started by the
+ * reliability tests and by child-broker.ts. Runs what ships, compiled from the sources of this
+ * moment. Promises that no child outlives the test process, and that a broker that does not come
+ * up tells why.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { compileTypeScript } from '../../scripts/compile-typescript.mjs';
+import { root } from '../../scripts/toolchain.mjs';
 
-const ENTRY = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const ENTRY = join(root, 'dist/cli/main.js');
 const START_TIMEOUT_MS = 20_000;
 const OUTPUT_CHARS_MAX = 16 * 1024;
 
@@ -35,11 +38,13 @@ export class BrokerProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown[]>;
   #output = '';
+  #errorOutput = '';
   #port = 0;
 
   /** Spawns the broker; it is recovering its folder until `listening` resolves. */
   constructor({ dir, env = {}, openFilesMax }: BrokerSettings) {
-    const node = [process.execPath, '--import=tsx', ENTRY];
+    compileTypeScript();
+    const node = [process.execPath, ENTRY];
     const limited =
       openFilesMax === undefined
         ? node
@@ -55,6 +60,13 @@ export class BrokerProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#exited = once(this.#child, 'exit');
+    const keep = (chunk: Buffer): void => {
+      this.#output = (this.#output + chunk.toString()).slice(-OUTPUT_CHARS_MAX);
+    };
+    this.#child.stdout?.on('data', keep);
+    this.#child.stderr?.on('data', keep).on('data', (chunk: Buffer) => {
+      this.#errorOutput = (this.#errorOutput + chunk.toString()).slice(-OUTPUT_CHARS_MAX);
+    });
     running.add(this);
     void this.#exited.then(() => running.delete(this));
   }
@@ -78,6 +90,11 @@ export class BrokerProcess {
     return this.#output;
   }
 
+  /** The part of them that went to stderr. */
+  get errorOutput(): string {
+    return this.#errorOutput;
+  }
+
   /**
    * Resolves once the port is open; rejects with the broker's own words when it does not come up.
    */
@@ -90,8 +107,7 @@ export class BrokerProcess {
       const timer = setTimeout(() => {
         fail(`the broker did not listen within ${START_TIMEOUT_MS} ms`);
       }, START_TIMEOUT_MS);
-      const onData = (chunk: Buffer): void => {
-        this.#output = (this.#output + chunk.toString()).slice(-OUTPUT_CHARS_MAX);
+      const onData = (): void => {
         const port = /listening on http:\/\/\S+:(\d+)/u.exec(this.#output)?.[1];
         if (port === undefined || this.#port !== 0) return;
         this.#port = Number(port);
@@ -99,7 +115,6 @@ export class BrokerProcess {
         resolve();
       };
       this.#child.stdout?.on('data', onData);
-      this.#child.stderr?.on('data', onData);
       void this.#exited.then(() => {
         clearTimeout(timer);
         if (this.#port === 0) fail('the broker ended before it listened');
@@ -109,6 +124,12 @@ export class BrokerProcess {
 
   signal(signal: NodeJS.Signals): void {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal);
+  }
+
+  /** How it ended, once it has by itself and all its output is there. */
+  async ended(): Promise<Pick<Exit, 'code' | 'signal'>> {
+    const [code, signal] = (await once(this.#child, 'close')) as [Exit['code'], Exit['signal']];
+    return { code, signal };
   }
 
   /** Sends the signal and waits for the end. */
