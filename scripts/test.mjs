@@ -1,65 +1,27 @@
 /**
  * `npm test`: builds, then runs every test stage, or those named (`npm test -- unit native`).
+ * Stages that mostly compile run beside stages that mostly wait, those that measure run alone.
  * Prints each stage with its time, what was left out and how to get it, and last one line with the
  * totals of mocha and doctest. ZBUS_REQUIRE_ALL=1 turns what is left out into a failure.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readResults, requireAll } from './results.mjs';
-import { root } from './toolchain.mjs';
+import { runStage } from './stage.mjs';
 
-const STAGES = [
-  'compile',
-  'lint',
-  'typecheck',
-  'test:unit',
-  'test:native',
-  'test:integration',
-  'test:browser',
-  'test:package',
-  'test:reliability',
-  'test:node',
-];
-
-/** A stage that hangs is stopped, so that the others still run and the total is still printed. */
-const STAGE_TIME_MAX_MS = 15 * 60_000;
+/** Before all others: they run what it makes. */
+const BUILD = 'compile';
+/** Compute; at the lowest priority, so that what runs beside them hardly notices. */
+const COMPUTING = ['lint', 'typecheck', 'test:native', 'test:package'];
+/** Start brokers and wait for them; what they check is what happens, not when. */
+const WAITING = ['test:unit', 'test:browser', 'test:reliability'];
+/** Measure time and memory: nothing runs beside them. */
+const ALONE = ['test:integration', 'test:node'];
+const STAGES = [BUILD, ...COMPUTING, ...WAITING, ...ALONE];
 
 /** @typedef {import('./results.mjs').Result} Result */
-
-/**
- * @param {string} stage a script of package.json
- * @param {string} resultsFile
- * @returns {Promise<boolean>} whether it passed
- */
-async function runStage(stage, resultsFile) {
-  // A process group, because npm ends on a signal without ending what it runs.
-  const child = spawn('npm', ['run', '--silent', stage], {
-    cwd: root,
-    env: { ...process.env, ZBUS_TEST_RESULTS: resultsFile },
-    stdio: ['ignore', 'inherit', 'inherit'],
-    detached: true,
-  });
-  const stop = () => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
-  };
-  const onTimeout = () => {
-    console.log(`${stage} hangs: stopped after ${STAGE_TIME_MAX_MS / 1000} s`);
-    stop();
-  };
-  const timer = setTimeout(onTimeout, STAGE_TIME_MAX_MS);
-  process.once('exit', stop);
-  try {
-    return await new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', (code) => resolve(code === 0));
-    });
-  } finally {
-    clearTimeout(timer);
-    process.off('exit', stop);
-  }
-}
+/** @typedef {{ stage: string, passed: boolean, seconds: number, results: Result[] }} Run */
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
@@ -87,12 +49,13 @@ function sum(results, field) {
 /**
  * @param {string} stage
  * @param {string} folder for the results
+ * @param {import('./stage.mjs').Conditions} conditions
+ * @returns {Promise<Run>}
  */
-async function measureStage(stage, folder) {
-  console.log(`\n=== ${stage}`);
+async function measureStage(stage, folder, conditions) {
   const startedAt = performance.now();
   const resultsFile = join(folder, stage.replace(':', '-'));
-  const passed = await runStage(stage, resultsFile);
+  const passed = await runStage(stage, resultsFile, conditions);
   const seconds = (performance.now() - startedAt) / 1000;
   const results = readResults(resultsFile);
   // A stage without counted tests (a linter, a crash) still must not end in "0 failed".
@@ -103,12 +66,27 @@ async function measureStage(stage, folder) {
 /** @param {string[]} stages */
 async function testAll(stages) {
   const folder = mkdtempSync(join(tmpdir(), 'zbus-test-'));
+  /** @type {Run[]} */
   const runs = [];
+  /**
+   * One after the other.
+   * @param {string[]} lane
+   * @param {import('./stage.mjs').Conditions} conditions
+   */
+  const runLane = async (lane, conditions) => {
+    for (const stage of lane.filter((name) => stages.includes(name))) {
+      runs.push(await measureStage(stage, folder, conditions));
+    }
+  };
   try {
-    for (const stage of stages) {
-      const run = await measureStage(stage, folder);
-      runs.push(run);
-      if (stage === 'compile' && !run.passed) break;
+    await runLane([BUILD], { beside: false, yielding: false });
+    if (runs.every(({ passed }) => passed)) {
+      const beside = [COMPUTING, WAITING].every((lane) => lane.some((s) => stages.includes(s)));
+      await Promise.all([
+        runLane(COMPUTING, { beside, yielding: beside }),
+        runLane(WAITING, { beside, yielding: false }),
+      ]);
+      await runLane(ALONE, { beside: false, yielding: false });
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
