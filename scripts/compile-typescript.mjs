@@ -42,7 +42,7 @@ function readStamp() {
 export function compileTypeScript() {
   const digest = digestSources();
   if (readStamp() === digest) return;
-  // Beside dist and then in its place, so that a broker that starts meanwhile finds one or the other.
+  // Beside dist and then in its place, so that a broker that starts meanwhile finds a whole one.
   const fresh = `${DIST}.${process.pid}`;
   try {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
