@@ -8,6 +8,7 @@ import { z } from 'zod';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
 
 /** What help and documents say of an option. */
 export interface OptionInfo {
@@ -26,7 +27,7 @@ const SIZE_UNITS = new Map([
   ['b', 1],
   ['kib', KIB],
   ['mib', MIB],
-  ['gib', 1024 * MIB],
+  ['gib', GIB],
 ]);
 
 /** Flags and environment hold text, so text that is a whole number counts as that number. */
@@ -57,6 +58,7 @@ function size(min: number, max: number) {
 
 /** The shortest exact way to write a size: 65536 is `64KiB`. */
 export function sizeText(bytes: number): string {
+  if (bytes > 0 && bytes % GIB === 0) return `${bytes / GIB}GiB`;
   if (bytes > 0 && bytes % MIB === 0) return `${bytes / MIB}MiB`;
   if (bytes > 0 && bytes % KIB === 0) return `${bytes / KIB}KiB`;
   return `${bytes}`;
@@ -96,6 +98,14 @@ function text() {
 /** An empty text is how an environment variable says "none". */
 function textOrNone() {
   return z.preprocess((value) => (value === '' ? null : value), text().nullable());
+}
+
+/** Text says "none" as a person would, or by being empty, as an environment variable does. */
+function orNone<T extends z.ZodType>(schema: T) {
+  return z.preprocess(
+    (value) => (value === '' || value === 'none' ? null : value),
+    schema.nullable(),
+  );
 }
 
 const TIME_MS_MAX = 24 * 60 * 60 * 1000;
@@ -169,7 +179,7 @@ export const configSchema = z.strictObject({
     description: 'how often records and positions are synced that nobody waits for',
     example: '1000',
   }),
-  blockBytes: size(64 * KIB, 1024 * MIB)
+  blockBytes: size(64 * KIB, GIB)
     .default(64 * MIB)
     .register(optionInfos, {
       group: 'Storage',
@@ -199,6 +209,27 @@ export const configSchema = z.strictObject({
       description: 'memory one memory topic may hold; beyond it a produce is answered 507',
       example: '256MiB',
     }),
+  retentionBytes: orNone(size(512 * KIB, Number.MAX_SAFE_INTEGER))
+    .default(null)
+    .register(optionInfos, {
+      group: 'Storage',
+      placeholder: 'size',
+      description: 'what a topic may hold; beyond it its oldest messages are deleted',
+      example: '10GiB',
+    }),
+  retentionAgeMs: orNone(wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .default(null)
+    .register(optionInfos, {
+      group: 'Storage',
+      placeholder: 'ms',
+      description: 'age at which messages are deleted',
+      example: '604800000',
+    }),
+  retentionConsumed: onOff().default(false).register(optionInfos, {
+    group: 'Storage',
+    description: 'messages that every group of their topic has consumed are deleted',
+    example: 'true',
+  }),
   headerBytesMax: size(KIB, MIB)
     .default(16 * KIB)
     .register(optionInfos, {
@@ -213,7 +244,7 @@ export const configSchema = z.strictObject({
     description: 'headers of a request; beyond it 431',
     example: '200',
   }),
-  bodyBytesMax: size(0, 1024 * MIB)
+  bodyBytesMax: size(0, GIB)
     .default(16 * MIB)
     .register(optionInfos, {
       group: 'Limits',
@@ -245,7 +276,7 @@ export const configSchema = z.strictObject({
     description: 'unanswered requests of a connection; beyond it the connection is not read',
     example: '4096',
   }),
-  unsentBytesMax: size(64 * KIB, 1024 * MIB)
+  unsentBytesMax: size(64 * KIB, GIB)
     .default(8 * MIB)
     .register(optionInfos, {
       group: 'Limits',
@@ -319,4 +350,16 @@ export function defaultText(key: ConfigKey): string {
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join();
   if (value === null) return 'none';
   return typeof value === 'number' && key.includes('Bytes') ? sizeText(value) : `${value}`;
+}
+
+type RetentionOptions = Pick<Config, 'retentionBytes' | 'retentionAgeMs' | 'retentionConsumed'>;
+
+/** Which messages the server deletes by itself, as people read it; null when it keeps all. */
+export function retentionText(options: RetentionOptions): string | null {
+  const rules: string[] = [];
+  if (options.retentionBytes !== null)
+    rules.push(`beyond ${sizeText(options.retentionBytes)} a topic`);
+  if (options.retentionAgeMs !== null) rules.push(`older than ${options.retentionAgeMs} ms`);
+  if (options.retentionConsumed) rules.push('consumed by all groups');
+  return rules.length === 0 ? null : rules.join(' or ');
 }

@@ -17,6 +17,7 @@ import { type CommandContext, commands } from './commands.js';
 import type { Exchange } from './exchange.js';
 import type { ServerIdentity } from './info.js';
 import type { AskedLevel } from './produce.js';
+import { type RetentionOptions, sweepRetention } from './retention.js';
 import type { Session } from './session.js';
 import { TopicTable } from './topic-table.js';
 
@@ -29,6 +30,7 @@ export interface BrokerOptions {
   readonly autoCreateTopics: boolean;
   readonly topicsMax: number;
   readonly groupsPerTopicMax: number;
+  readonly retention: RetentionOptions;
   /** Answers the home page. */
   readonly home: (exchange: Exchange) => void;
   /** Something failed that no request can be told of. */
@@ -47,6 +49,8 @@ export class Broker implements CommandContext {
   /** Requests that wait until an earlier one of their session has taken effect. */
   readonly #held = new Map<Session, Exchange[]>();
   #infoVersion = Date.now();
+  readonly #clock: Clock;
+  #endSweeps: (() => void) | null = null;
   #closing = false;
 
   constructor(options: BrokerOptions) {
@@ -56,6 +60,7 @@ export class Broker implements CommandContext {
     this.identity = { address: '', version: options.version };
     this.#store = options.store;
     this.#failed = options.failed;
+    this.#clock = options.clock;
     this.topics = new TopicTable({
       store: options.store,
       turn: options.turn,
@@ -63,6 +68,7 @@ export class Broker implements CommandContext {
       budget: new BatchBudget(),
       topicsMax: options.topicsMax,
       groupsPerTopicMax: options.groupsPerTopicMax,
+      retention: options.retention,
       changed: () => {
         this.#infoVersion++;
       },
@@ -76,8 +82,9 @@ export class Broker implements CommandContext {
   }
 
   /** Opens the stored topics. */
-  open(): Promise<void> {
-    return this.topics.open();
+  async open(): Promise<void> {
+    await this.topics.open();
+    this.#endSweeps = sweepRetention(this.#clock, this.topics);
   }
 
   /** Takes a request; the exchange is answered or silenced, now or later. Never throws. */
@@ -95,6 +102,7 @@ export class Broker implements CommandContext {
   /** Lets waiting consumers go, writes and syncs everything. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#endSweeps?.();
     await this.topics.close();
     await this.#store.close();
   }

@@ -51,13 +51,10 @@ export const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
 function produceTo(broker: CommandContext, call: Call): void | Promise<void> {
   const name = call.topic;
   const topic = broker.topics.find(name);
-  if (topic !== undefined) {
-    produce(call, topic, broker.ackLevel, broker.identity.address);
-    return;
-  }
-  return autoCreated(broker, call, (created) => {
-    produce(call, created, broker.ackLevel, broker.identity.address);
-  });
+  if (topic !== undefined) return produce(call, topic, broker.ackLevel, broker.identity.address);
+  return autoCreated(broker, call, (created) =>
+    produce(call, created, broker.ackLevel, broker.identity.address),
+  );
 }
 
 function consumeFrom(broker: CommandContext, call: Call): void | Promise<void> {
@@ -76,11 +73,11 @@ function consumeFrom(broker: CommandContext, call: Call): void | Promise<void> {
 async function autoCreated(
   broker: CommandContext,
   call: Call,
-  then: (topic: Topic) => void,
+  then: (topic: Topic) => void | Promise<void>,
 ): Promise<void> {
   const { topic: name, group } = call;
   if (!broker.autoCreateTopics) throw topicNotFound(name);
-  then(await broker.topics.exclusively(name, () => ensure(broker.topics, name, group)));
+  await then(await broker.topics.exclusively(name, () => ensure(broker.topics, name, group)));
 }
 
 /** A command on a topic that exists. */

@@ -12,7 +12,8 @@ import type { Call } from './call.js';
 import { type ConsumeGroup, groupNotFound } from './group.js';
 import { type AskedLevel, askedLevel } from './produce.js';
 import { groupSettings, type Settings } from './group-settings.js';
-import { newGroupDefinition, newTopicDefinition } from './topic-definition.js';
+import { wantedRetention } from './retention-headers.js';
+import { type OwnRetention, newGroupDefinition, newTopicDefinition } from './topic-definition.js';
 import type { TopicTable } from './topic-table.js';
 import type { Topic } from './topic.js';
 
@@ -61,6 +62,7 @@ export async function ensure(
 interface WantedTopic {
   readonly mask?: number;
   readonly ackLevel?: AskedLevel;
+  readonly retention?: OwnRetention;
 }
 
 /** What the request says of a group; undefined where it says nothing. */
@@ -79,9 +81,11 @@ const NOTHING_WANTED: WantedGroup = { settings: {} };
 function wantedTopic(call: Call): WantedTopic {
   const mask = call.mask(Header.topicMask);
   const ackLevel = askedLevel(call);
+  const retention = wantedRetention(call);
   return {
     ...(mask === undefined ? {} : { mask }),
     ...(ackLevel === undefined ? {} : { ackLevel }),
+    ...(retention === undefined ? {} : { retention }),
   };
 }
 
@@ -111,15 +115,18 @@ function checkNewStart({ startCopy, startOffset = 0, startMsgid }: WantedGroup):
 async function redefineTopic(topic: Topic, wanted: WantedTopic): Promise<void> {
   const { definition } = topic;
   const { mask = definition.mask, ackLevel = definition.ackLevel } = wanted;
+  const retention = { ...definition.retention, ...wanted.retention };
   if (hasMask(mask, Mask.memory) !== topic.inMemory) {
     throw new BadRequestError(
       'Bad topic_mask: memory (1) cannot change while the topic exists; remove the topic first',
     );
   }
-  if (mask === definition.mask && ackLevel === definition.ackLevel) return;
-  Object.assign(definition, { mask, ackLevel, lastUpdatedTime: Date.now() });
+  const same = mask === definition.mask && ackLevel === definition.ackLevel;
+  if (same && wanted.retention === undefined) return;
+  Object.assign(definition, { mask, ackLevel, retention, lastUpdatedTime: Date.now() });
   await topic.save();
   topic.redefined();
+  topic.retention.redefine(retention);
 }
 
 async function declareGroup(

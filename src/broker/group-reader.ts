@@ -124,8 +124,17 @@ export class GroupReader implements BatchHolder {
   }
 
   #landed(batch: RecordBatch): void {
+    const { positions, queue } = this.#context;
+    // Of blocks that went while it was read the group has not been told yet, and the reader passes
+    // over them without a word.
+    positions.trimmed(queue.firstOffset);
     if (batch.count === 0) {
       this.#passTo(batch.nextOffset);
+      return;
+    }
+    if (batch.offset(0) < positions.next) {
+      this.restart();
+      this.#context.skipped();
       return;
     }
     this.#batch = batch;

@@ -2,7 +2,9 @@
  * The JSON that query, declare, server and the pages show, in the shapes of the recorded servers. A
  * damaged or failed topic says so in fields that a healthy one does not have.
  */
+import type { QueueState } from '../queue/queue.js';
 import type { ConsumeGroup } from './group.js';
+import type { RetentionRule } from './retention.js';
 import type { Topic } from './topic.js';
 
 /** Messages that the answer about a group lists at most. */
@@ -77,6 +79,12 @@ export interface TopicInfo {
   creator: string;
   createdTime: number;
   lastUpdatedTime: number;
+  /** In effect, the topic's and the server's together; absent while all is kept. */
+  retention?: RetentionRule;
+  /** Of the first message kept; with `retention`. */
+  firstOffset?: number;
+  /** With `retention`. */
+  storedBytes?: number;
   /** Messages known lost to damaged blocks; absent when none are. */
   lostCount?: number;
   /** The disk failed under this topic; absent otherwise. */
@@ -167,9 +175,14 @@ export function topicInfo(topic: Topic, server: ServerIdentity): TopicInfo {
     creator,
     createdTime,
     lastUpdatedTime,
+    ...(topic.retention.keepsAll ? {} : retentionInfo(topic, state)),
     ...(state.lostCount > 0 ? { lostCount: state.lostCount } : {}),
     ...(state.readOnly ? { readOnly: true as const } : {}),
   };
+}
+
+function retentionInfo(topic: Topic, { firstOffset, storedBytes }: QueueState): Partial<TopicInfo> {
+  return { retention: topic.retention.rule, firstOffset, storedBytes };
 }
 
 export function serverInfo(

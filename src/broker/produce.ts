@@ -3,16 +3,23 @@
  * reached. The stored bytes are what consumers will be sent: see docs/protocol.md, A consumed
  * message.
  */
+import { Buffer } from 'node:buffer';
 import { BadRequestError } from '../errors.js';
 import { Header, isPassedOn } from '../protocol/headers.js';
-import type { AckLevel } from '../queue/queue.js';
+import type { AckLevel, AppendDone, AppendRecord } from '../queue/queue.js';
 import type { Call } from './call.js';
+import type { Session } from './session.js';
 import type { Topic } from './topic.js';
 
 export type AskedLevel = Exclude<AckLevel, 'memory'>;
 
 /** `host` is the server's address, as consumers are told it. */
-export function produce(call: Call, topic: Topic, serverLevel: AskedLevel, host: string): void {
+export function produce(
+  call: Call,
+  topic: Topic,
+  serverLevel: AskedLevel,
+  host: string,
+): void | Promise<void> {
   const level = askedLevel(call) ?? topic.definition.ackLevel ?? serverLevel;
   const { exchange, command } = call;
   const { tag } = call;
@@ -22,13 +29,34 @@ export function produce(call: Call, topic: Topic, serverLevel: AskedLevel, host:
     head: storedHead(call, topic, tag, host),
     body: command.body,
   };
-  topic.append(record, level, exchange.session, (error, offset, reached) => {
+  const done: AppendDone = (error, offset, reached) => {
     if (error === null) {
       call.ok(`offset: ${offset}\r\nack_level: ${reached}\r\n`, String(Date.now()));
     } else {
       call.fail(error);
     }
-  });
+  };
+  const room = topic.roomFor(record);
+  if (room === null) topic.append(record, level, exchange.session, done);
+  else return appendLater(room, topic, record, level, exchange.session, done);
+}
+
+/** Appends once retention has made room. */
+async function appendLater(
+  room: Promise<void>,
+  topic: Topic,
+  record: AppendRecord,
+  level: AskedLevel,
+  session: Session,
+  done: AppendDone,
+): Promise<void> {
+  // The body may be a view on bytes that are only ours for this turn.
+  const kept = { ...record, body: Buffer.from(record.body) };
+  for (let waiting: Promise<void> | null = room; waiting !== null;) {
+    await waiting;
+    waiting = topic.roomFor(kept);
+  }
+  topic.append(kept, level, session, done);
 }
 
 /** The level a request asks for; undefined when it does not say. Throws BadRequestError. */

@@ -31,6 +31,15 @@ const groupSchema = z.object({
   redriven: z.object({ createdTime: timeMs, end: z.number().int().nonnegative() }).nullish(),
 });
 
+/** The topic's own rules; a field that is absent leaves it to the server. */
+const retentionSchema = z.object({
+  /** null: no bound. */
+  bytes: z.number().int().positive().nullable().optional(),
+  /** null: however old. */
+  ageMs: z.number().int().positive().nullable().optional(),
+  consumed: z.boolean().optional(),
+});
+
 const topicSchema = z.object({
   formatVersion: z.literal(1),
   topicName: name,
@@ -41,9 +50,12 @@ const topicSchema = z.object({
   createdTime: timeMs,
   lastUpdatedTime: timeMs,
   groups: z.array(groupSchema),
+  /** Absent in folders of 0.1. */
+  retention: retentionSchema.optional(),
 });
 
 export type GroupDefinition = z.infer<typeof groupSchema>;
+export type OwnRetention = z.infer<typeof retentionSchema>;
 export type TopicDefinition = z.infer<typeof topicSchema>;
 
 export function newGroupDefinition(groupName: string, startOffset: number): GroupDefinition {

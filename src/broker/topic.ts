@@ -12,6 +12,7 @@ import type { Turn } from '../turn.js';
 import type { BatchBudget } from './batch-budget.js';
 import { ConsumeGroup, groupNotFound } from './group.js';
 import type { Lease } from './lease.js';
+import { type RetainedTopic, Retention, type RetentionOptions } from './retention.js';
 import type { Session } from './session.js';
 import {
   type GroupDefinition,
@@ -27,6 +28,7 @@ export interface TopicContext {
   readonly groupsPerTopicMax: number;
   /** Stores a copy of a message in the dead-letter topic of its group. */
   readonly bury: (topic: Topic, group: ConsumeGroup, lease: Lease) => Promise<void>;
+  readonly retention: RetentionOptions;
   readonly saveDefinition: (definition: TopicDefinition) => Promise<void>;
   /** Runs the change when no other change of the topic is under way. */
   readonly exclusively: <T>(name: string, change: () => Promise<T>) => Promise<T>;
@@ -38,6 +40,7 @@ export interface TopicContext {
 export class Topic {
   readonly definition: TopicDefinition;
   readonly queue: Queue;
+  readonly retention: Retention;
   /** The name as header bytes. */
   readonly nameLatin1: string;
   readonly #context: TopicContext;
@@ -51,6 +54,12 @@ export class Topic {
     this.queue = queue;
     this.nameLatin1 = latin1Of(definition.topicName);
     this.#context = context;
+    this.retention = new Retention(
+      this.#retained(),
+      definition.retention,
+      context.retention,
+      context.clock,
+    );
     queue.onReadable = () => {
       for (const group of this.#groups.values()) group.wake();
     };
@@ -88,9 +97,9 @@ export class Topic {
     const ended = groups.filter(({ mask }) => hasMask(mask, Mask.deleteOnExit));
     this.definition.groups = groups.filter((group) => !ended.includes(group));
     for (const definition of this.definition.groups) await this.#openGroup(definition, false);
-    if (ended.length === 0) return;
-    await this.save();
+    if (ended.length > 0) await this.save();
     for (const { groupName } of ended) await this.queue.removeCursor(groupName);
+    await this.retention.enforce();
   }
 
   /** Rebuilds the list of groups from the stored cursors, when the definition was lost. */
@@ -139,6 +148,11 @@ export class Topic {
     this.#context.changed();
   }
 
+  /** null when the record may be appended; else wait, then ask again. */
+  roomFor({ head, body }: AppendRecord): Promise<void> | null {
+    return this.retention.roomFor(head.length + body.length);
+  }
+
   /**
    * Appends; a memory topic that is full first gives up what all its groups have consumed. Sessions
    * that go on producing while the queue is behind are not read until it has caught up; without one
@@ -152,6 +166,7 @@ export class Topic {
   ): void {
     if (!this.inMemory) this.queue.append(record, level, done);
     else this.#appendInMemory(record, level, done);
+    this.retention.appended(record.head.length + record.body.length);
     if (session === null || !this.queue.behind || this.#pausedSessions.has(session)) return;
     this.#pausedSessions.add(session);
     session.pauseReading();
@@ -174,10 +189,25 @@ export class Topic {
     for (const group of this.#groups.values()) group.close(reason);
     this.#groups.clear();
     try {
+      await this.retention.close();
       await this.queue.close();
     } finally {
       this.queue.onCaughtUp?.();
     }
+  }
+
+  #retained(): RetainedTopic {
+    return {
+      queue: this.queue,
+      consumedEnd: () => (this.#groups.size === 0 ? null : this.#consumedEnd()),
+      trimmed: () => {
+        const { firstOffset } = this.queue;
+        for (const group of this.#groups.values()) group.trimmed(firstOffset);
+      },
+      failed: (error) => {
+        this.#context.failed(`Topic(${this.name}) retention`, error);
+      },
+    };
   }
 
   #appendInMemory(

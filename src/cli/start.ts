@@ -3,7 +3,7 @@
  * exits 0 within 5 seconds; a second one exits at once. What was acknowledged is safe either way.
  */
 import { constants } from 'node:os';
-import type { Config } from '../config.js';
+import { type Config, retentionText } from '../config.js';
 import { type ConfigSources, loadConfig } from '../config-sources.js';
 import { createLog, type Log } from '../log.js';
 import type { HostPort } from '../server/address.js';
@@ -36,12 +36,16 @@ export async function start(sources: ConfigSources): Promise<void> {
   });
   const address = hostPortText(bound);
   const { mqDir, ackLevel } = config;
-  const listening = `listening on http://${address}`;
-  process.stdout.write(`zbus ${version} ${listening}  data ${mqDir}  ack ${ackLevel}\n`);
+  const rules = retentionText(config);
+  const retention = rules === null ? 'none: nothing is ever deleted' : `deletes messages ${rules}`;
+  process.stdout.write(
+    `zbus ${version} listening on http://${address}  data ${mqDir}  ack ${ackLevel}  ` +
+      `retention ${retention}\n`,
+  );
   warnIfPublic(bound);
   if (config.logDir !== null) {
     // On stderr it would only repeat the line above.
-    log.info({ version, address, mqDir, ackLevel }, 'started');
+    log.info({ version, address, mqDir, ackLevel, retention }, 'started');
   }
   const signal = await stopSignal;
   log.info({ signal }, 'stopping');

@@ -228,6 +228,7 @@ export class DiskQueue implements Queue, TurnTask {
       firstOffset: this.#field('firstOffset'),
       nextOffset: this.#nextOffset,
       storedBytes: this.#field('storedBytes'),
+      stagedBytes: this.#field('stagedBytes'),
       lostCount: this.#field('lostCount'),
       readOnly: this.#field('readOnly') !== 0,
     };

@@ -175,6 +175,7 @@ export class MemoryQueue implements Queue, TurnTask {
       firstOffset: this.firstOffset,
       nextOffset: this.nextOffset,
       storedBytes: this.#log.bytes,
+      stagedBytes: 0,
       lostCount: 0,
       readOnly: false,
     };

@@ -87,6 +87,8 @@ export interface QueueState {
   readonly nextOffset: number;
   /** Bytes on disk (blocks), or in memory. */
   readonly storedBytes: number;
+  /** Bytes of records that wait in memory until the block before them is sealed. */
+  readonly stagedBytes: number;
   /** Offsets known lost to damaged blocks; 0 in a healthy queue. */
   readonly lostCount: number;
   /** The disk failed: appends are refused until a restart. */

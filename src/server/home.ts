@@ -7,6 +7,8 @@ export interface HomeInfo {
   readonly version: string;
   /** `host:port` as a client reaches this server. */
   readonly address: string;
+  /** What is deleted without being asked, unless a topic says otherwise; null: nothing. */
+  readonly retention: string | null;
 }
 
 export interface HomePage {
@@ -64,6 +66,14 @@ function commandRows(): string {
   ).join('\n');
 }
 
+function retentionSentence(retention: string | null): string {
+  const rule =
+    retention === null
+      ? 'Nothing is ever deleted by itself'
+      : `Messages ${escapeHtml(retention)} are deleted`;
+  return `${rule}, unless their topic has a rule of its own.`;
+}
+
 export function homePage(info: HomeInfo): HomePage {
   const base = `http://${escapeHtml(info.address)}`;
   const version = escapeHtml(info.version);
@@ -80,6 +90,7 @@ export function homePage(info: HomeInfo): HomePage {
 <main>
 <h1>zbus <small>${version}</small></h1>
 <p>Message queue and RPC at ${escapeHtml(info.address)}</p>
+<p>${retentionSentence(info.retention)}</p>
 <h2>Try it</h2>
 <pre>curl ${base}/declare/hello
 curl ${base}/produce/hello -d 'first message'

@@ -5,13 +5,13 @@
 import { Broker } from '../broker/broker.js';
 import type { Exchange } from '../broker/exchange.js';
 import { systemClock } from '../clock.js';
-import type { Config } from '../config.js';
+import { type Config, retentionText } from '../config.js';
 import type { Log } from '../log.js';
 import { DiskStore } from '../queue/disk-store.js';
 import { Turn } from '../turn.js';
 import { version } from '../version.js';
 import { type HostPort, hostPortText, parseHostPort } from './address.js';
-import { homePage } from './home.js';
+import { type HomeInfo, homePage } from './home.js';
 import { Listener } from './listener.js';
 
 /** Within this, `close` ends connections that do not end by themselves. */
@@ -113,8 +113,17 @@ export class Server {
       autoCreateTopics: config.autoCreateTopics,
       topicsMax: config.topicsMax,
       groupsPerTopicMax: config.groupsPerTopicMax,
+      retention: {
+        serverRule: {
+          bytes: config.retentionBytes,
+          ageMs: config.retentionAgeMs,
+          consumed: config.retentionConsumed,
+        },
+        blockBytes: config.blockBytes,
+      },
       home: (exchange) => {
-        answerHome(exchange, broker.identity.address);
+        const { address } = broker.identity;
+        answerHome(exchange, { version, address, retention: retentionText(config) });
       },
       failed: (where, error) => {
         this.#log.error({ where, error }, 'failed');
@@ -124,7 +133,7 @@ export class Server {
   }
 }
 
-function answerHome(exchange: Exchange, address: string): void {
-  const { headerLines, body } = homePage({ version, address });
+function answerHome(exchange: Exchange, info: HomeInfo): void {
+  const { headerLines, body } = homePage(info);
   exchange.answerPlain(200, headerLines, body);
 }

@@ -41,13 +41,14 @@ describe('zbus start', function () {
   this.timeout(30_000);
   afterEach(cleanUp);
 
-  it('prints address, data folder and ack level once it listens', async () => {
+  it('prints address, data folder, ack level and retention once it listens', async () => {
     const cwd = tempFolder();
     const zbus = new ZbusCommand([...FREE_PORT, '--ack-level', 'page'], cwd);
     const port = await zbus.port();
     assert.equal(
       zbus.stdout,
-      `zbus ${version} listening on http://127.0.0.1:${port}  data ./zbus-data  ack page\n`,
+      `zbus ${version} listening on http://127.0.0.1:${port}  data ./zbus-data  ack page  ` +
+        'retention none: nothing is ever deleted\n',
     );
     const reply = await fetch(`http://127.0.0.1:${port}/ping`);
     assert.equal(await reply.text(), 'OK');
@@ -58,7 +59,15 @@ describe('zbus start', function () {
     const cwd = tempFolder();
     const zbus = new ZbusCommand(['--ack-level', 'none', 'start', ...FREE_PORT], cwd);
     await zbus.port();
-    assert.match(zbus.stdout, /ack none$/m);
+    assert.match(zbus.stdout, / {2}ack none {2}/);
+  });
+
+  it('names the rules by which messages are deleted', async () => {
+    const rules = ['--retention-bytes', '8MiB', '--retention-age-ms=60000', '--retention-consumed'];
+    const zbus = new ZbusCommand([...FREE_PORT, ...rules], tempFolder());
+    await zbus.port();
+    const text = 'beyond 8MiB a topic or older than 60000 ms or consumed by all groups';
+    assert(zbus.stdout.endsWith(`  retention deletes messages ${text}\n`), zbus.stdout);
   });
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,9 +1,14 @@
 /** The home page shows what it should, and cannot be made to run or load anything. */
 import assert from 'node:assert/strict';
+import { retentionText } from '../../../src/config.js';
 import { homePage } from '../../../src/server/home.js';
 
 describe('the home page', () => {
-  const { headerLines, body } = homePage({ version: '1.2.3', address: '127.0.0.1:15555' });
+  const { headerLines, body } = homePage({
+    version: '1.2.3',
+    address: '127.0.0.1:15555',
+    retention: null,
+  });
 
   it('names the version, the address and the commands', () => {
     assert(body.includes('zbus <small>1.2.3</small>'));
@@ -13,6 +18,19 @@ describe('the home page', () => {
     }
   });
 
+  it('says what is deleted by itself', () => {
+    assert(body.includes('<p>Nothing is ever deleted by itself, unless their topic has a rule'));
+    const rule = retentionText({
+      retentionBytes: 1024 ** 3,
+      retentionAgeMs: 5000,
+      retentionConsumed: true,
+    });
+    const { body: ruled } = homePage({ version: '1.2.3', address: 'a:1', retention: rule });
+    const sentence =
+      'Messages beyond 1GiB a topic or older than 5000 ms or consumed by all groups are deleted, ';
+    assert(ruled.includes(sentence), ruled);
+  });
+
   it('loads nothing and runs nothing', () => {
     assert.doesNotMatch(body, /<script|<link|<img|<iframe|@import|url\(|\son\w+=/u);
     assert.match(headerLines, /default-src 'self'; .*frame-ancestors 'none'\r\n/u);
@@ -20,7 +38,12 @@ describe('the home page', () => {
   });
 
   it('is bytes and letters at once, so its length is right', () => {
-    const { body: odd } = homePage({ version: 'ü', address: '<script>"\'&\r\n' });
+    const { body: odd } = homePage({
+      version: 'ü',
+      address: '<script>"\'&\r\n',
+      retention: '<b>',
+    });
+    assert(odd.includes('&#60;b&#62;'));
     assert.equal(Buffer.byteLength(odd, 'utf8'), odd.length);
     assert.doesNotMatch(odd, /<script/u);
     assert(odd.includes('&#60;script&#62;'));

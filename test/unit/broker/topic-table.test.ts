@@ -11,6 +11,7 @@ import { Turn } from '../../../src/turn.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { openStore } from '../queue/queues.js';
+import { keepingAll } from './retained.js';
 
 /** A data folder on which the topic `broken` can be neither opened nor closed, as the test says. */
 class BreakingStore implements QueueStore {
@@ -67,6 +68,7 @@ describe('topic table with a broken topic', () => {
       budget: new BatchBudget(),
       topicsMax: 10,
       groupsPerTopicMax: 10,
+      retention: keepingAll,
       changed: () => undefined,
       failed: (where, error) => {
         failures.push(`${where}: ${error.message}`);

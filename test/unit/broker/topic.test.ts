@@ -12,6 +12,7 @@ import type { QueueHandle } from '../../../src/queue/native.js';
 import { Turn } from '../../../src/turn.js';
 import { record } from '../queue/queues.js';
 import { ScriptedEngine } from '../queue/scripted-engine.js';
+import { keepingAll } from './retained.js';
 
 const LARGE = record('large', Buffer.alloc(1024 * 1024));
 
@@ -31,6 +32,7 @@ describe('a topic whose disk is behind', () => {
       budget: new BatchBudget(),
       groupsPerTopicMax: 1,
       bury: () => Promise.resolve(),
+      retention: keepingAll,
       saveDefinition: () => Promise.resolve(),
       exclusively: (_name, change) => change(),
       changed: () => undefined,
