@@ -115,6 +115,17 @@ export class Decoder {
     this.#dead = false;
   }
 
+  /**
+   * For `onMessage`: what follows this message is not in this protocol. Returns the bytes of the
+   * chunk behind it.
+   */
+  stop(): Buffer {
+    const lines = this.#lines;
+    const rest = lines.chunk.subarray(lines.position);
+    lines.position = lines.chunk.length;
+    return rest;
+  }
+
   /** The peer sends no more. Throws FramingError when that is in the middle of a message. */
   end(): void {
     if (this.#dead) return;

@@ -1,5 +1,5 @@
 /**
- * One TCP connection: reads requests, hands each to the broker as an Exchange, sends the replies of
+ * One TCP connection, or the WebSocket it became: reads requests, hands each to the broker as an Exchange, sends the replies of
  * a turn with one write, and ends in good order. Made by the listener. Promises: replies to
  * requests without an id keep their order; what was read is answered even when the peer has shut
  * down its side; memory is bounded by the limits plus what one read (64 KiB) holds.
@@ -7,41 +7,21 @@
 import { randomUUID } from 'node:crypto';
 import type { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
-import type { Exchange } from '../broker/exchange.js';
 import { Session } from '../broker/session.js';
 import { FramingError } from '../errors.js';
 import { Decoder, type DecoderEvents } from '../protocol/codec.js';
 import type { Message } from '../protocol/message.js';
-import { Phase, type Turn, type TurnTask } from '../turn.js';
+import { Phase, type TurnTask } from '../turn.js';
+import type { ConnectionContext } from './connection-context.js';
 import { closesAfter } from './keep-alive.js';
-import type { ServerLimits, ServerTimeouts } from './limits.js';
-import type { OriginRefusal, OriginRules } from './origin-rules.js';
-import { Outbox } from './outbox.js';
+import type { OriginRefusal } from './origin-rules.js';
+import { Outbox, type ReplyOutbox } from './outbox.js';
 import { ReadDeadline } from './read-deadline.js';
 import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
 import { ReplyOrder, ReplySlot } from './reply-order.js';
 import { TcpExchange, type ExchangeOwner } from './tcp-exchange.js';
-import type { Swept, TimeoutSweep } from './timeout-sweep.js';
-
-/** As pino has them: fields first. */
-export interface ServerLog {
-  debug(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-/** What all connections of a listener share. */
-export interface ConnectionContext {
-  readonly turn: Turn;
-  readonly limits: ServerLimits;
-  readonly timeouts: ServerTimeouts;
-  readonly sweep: TimeoutSweep;
-  readonly origins: OriginRules;
-  readonly log: ServerLog;
-  /** Takes each request; must not throw. */
-  readonly handle: (exchange: Exchange) => void;
-  readonly onClose: (connection: Connection) => void;
-}
+import type { Swept } from './timeout-sweep.js';
+import { isUpgrade, WebSocketPeer } from './websocket-peer.js';
 
 /**
  * reading: requests are taken. finishing: no more are; what was taken is answered, what still comes
@@ -57,7 +37,9 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   readonly #socket: Socket;
   readonly #context: ConnectionContext;
   readonly #decoder: Decoder;
-  readonly #outbox: Outbox;
+  #outbox: ReplyOutbox;
+  /** Set once the connection has become a WebSocket. */
+  #webSocket: WebSocketPeer | null = null;
   readonly #order = new ReplyOrder();
   readonly #readDeadline = new ReadDeadline();
   #state: State = State.reading;
@@ -80,15 +62,9 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       this.#updateReading();
     };
     this.#decoder = new Decoder(context.limits, this, 'request');
-    this.#outbox = new Outbox(socket, () => {
-      this.#sent();
-    });
-    socket.on('data', (chunk: Buffer) => {
-      this.#onData(chunk);
-    });
-    socket.on('end', () => {
-      this.#onPeerEnd();
-    });
+    this.#outbox = new Outbox(socket, this.#sent);
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onPeerEnd);
     socket.on('error', (error) => {
       context.log.debug({ peer: this.session.remoteAddress, error }, 'connection failed');
     });
@@ -130,6 +106,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       if (nowMs - this.#activeMs > timeouts.lingerMs) this.destroy();
     } else if (this.#outbox.writing) {
       if (nowMs - this.#outbox.writingSinceMs > timeouts.stalledWriteMs) this.destroy();
+    } else if (this.#webSocket !== null) {
+      if (!this.#webSocket.isAlive(nowMs)) this.destroy();
     } else if (this.#state === State.reading && !this.#readingPaused) {
       this.#checkReading(nowMs);
     }
@@ -181,6 +159,10 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   onMessage(message: Message): void {
     if (this.#state !== State.reading) return;
     this.#messageCount++;
+    if (this.#webSocket === null && isUpgrade(message)) {
+      this.#upgrade(message);
+      return;
+    }
     const exchange = new TcpExchange(this, message, closesAfter(message));
     this.#inFlight++;
     this.#inFlightBytes += exchange.bodyBytes;
@@ -212,7 +194,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
 
   // ---- reading ---------------------------------------------------------------------------------
 
-  #onData(chunk: Buffer): void {
+  readonly #onData = (chunk: Buffer): void => {
     if (this.#state !== State.reading) return;
     const { nowMs } = this.#context.sweep;
     this.#activeMs = nowMs;
@@ -226,9 +208,49 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     const began = this.#messageCount !== count;
     this.#readDeadline.onRead(this.#decoder.state, began, chunk.length, nowMs);
     this.#updateReading();
+  };
+
+  /** From here on each message is a frame of a WebSocket, in both directions. */
+  #upgrade(message: Message): void {
+    const refusal = this.#context.origins.check(message);
+    if (refusal !== null) {
+      this.refuse(refusal.status, refusal.reason);
+      return;
+    }
+    const owes = this.#inFlight + this.#waiting + this.#order.length + this.#outbox.unsentBytes > 0;
+    if (owes || message.body.length > 0) {
+      this.refuse(400, 'An upgrade must have no body, and be sent when all is answered');
+      return;
+    }
+    const rest = this.#decoder.stop();
+    this.#socket.off('data', this.#onData).off('end', this.#onPeerEnd);
+    const { webSockets, sweep, limits } = this.#context;
+    const peer = WebSocketPeer.accept(webSockets, message, this.#socket, rest, {
+      nowMs: sweep.nowMs,
+      unsentBytesMax: limits.unsentBytesMax,
+      onFrame: (bytes) => {
+        this.#onFrame(bytes);
+      },
+      onSent: this.#sent,
+    });
+    if (peer === null) {
+      this.#socket.on('data', this.#onData).on('end', this.#onPeerEnd);
+      this.refuse(400, 'Bad WebSocket handshake: needs version 13 and a Sec-WebSocket-Key');
+      return;
+    }
+    this.#webSocket = peer;
+    this.#outbox = peer.outbox;
   }
 
-  #onPeerEnd(): void {
+  #onFrame(bytes: Buffer): void {
+    const count = this.#messageCount;
+    this.#onData(bytes);
+    if (this.#state !== State.reading) return;
+    const whole = this.#decoder.state === 'idle' && this.#messageCount === count + 1;
+    if (!whole) this.refuse(400, 'A WebSocket message must hold one whole zbus message');
+  }
+
+  readonly #onPeerEnd = (): void => {
     if (this.#state === State.reading) {
       try {
         this.#decoder.end();
@@ -237,7 +259,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       }
     }
     this.finish();
-  }
+  };
 
   #refuseOne(exchange: TcpExchange, { status, reason }: OriginRefusal): void {
     this.#context.log.warn({ peer: this.session.remoteAddress, status, reason }, 'request refused');
@@ -272,12 +294,13 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     if (paused === this.#readingPaused) return;
     this.#readingPaused = paused;
     if (this.#state === State.closed) return;
+    const peer = this.#webSocket ?? this.#socket;
     if (paused) {
-      this.#socket.pause();
+      peer.pause();
     } else {
       this.#readDeadline.restart(this.#context.sweep.nowMs);
       this.#activeMs = this.#context.sweep.nowMs;
-      this.#socket.resume();
+      peer.resume();
     }
   }
 
@@ -316,10 +339,10 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   }
 
   /** A write that had to wait for the peer has ended. */
-  #sent(): void {
+  readonly #sent = (): void => {
     this.#outbox.flush(this.#context.sweep.nowMs);
     this.#afterSend();
-  }
+  };
 
   #afterSend(): void {
     if (
@@ -350,7 +373,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#state = State.ended;
     this.#activeMs = this.#context.sweep.nowMs;
     this.#endSession();
-    this.#socket.end();
+    (this.#webSocket ?? this.#socket).end();
     // Reads on and discards: closing with unread bytes would reset the peer before it has read the
     // answer.
     this.#updateReading();

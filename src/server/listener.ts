@@ -7,7 +7,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import type { Exchange } from '../broker/exchange.js';
 import type { Turn } from '../turn.js';
 import { systemClock, type Clock } from '../clock.js';
-import { Connection, type ConnectionContext, type ServerLog } from './connection.js';
+import type { ConnectionContext, ServerLog } from './connection-context.js';
+import { Connection } from './connection.js';
 import {
   DEFAULT_LIMITS,
   DEFAULT_TIMEOUTS,
@@ -17,6 +18,7 @@ import {
 import { OriginRules, type OriginRulesOptions } from './origin-rules.js';
 import { connectionsThatFit, openFilesMax } from './open-files.js';
 import { TimeoutSweep } from './timeout-sweep.js';
+import { webSocketServer } from './websocket-peer.js';
 
 export interface ListenerOptions {
   readonly host: string;
@@ -87,6 +89,7 @@ export class Listener {
       origins: new OriginRules(
         options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] },
       ),
+      webSockets: webSocketServer(limits.headerBytesMax + limits.bodyBytesMax),
       onClose: (connection) => {
         this.#forget(connection);
       },

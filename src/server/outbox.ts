@@ -12,10 +12,23 @@ const TEXT_BYTES_MAX = 64 * 1024;
 /** One write hands over this much at most, so that a slow peer's progress shows between writes. */
 const WRITE_BYTES_MAX = 256 * 1024;
 
-export class Outbox {
+/** Where a connection puts its replies: on the socket as they are, or each in a WebSocket frame. */
+export interface ReplyOutbox {
   /** Bytes pushed and not yet taken by the kernel. */
-  unsentBytes = 0;
+  readonly unsentBytes: number;
+  /** True while a write waits for the peer. */
+  readonly writing: boolean;
   /** When the write that is going on began, on the clock of `flush`'s caller. */
+  readonly writingSinceMs: number;
+  push(text: string, bytes: Buffer | null, delivery: Delivery | null): void;
+  /** Hands over what the kernel takes now; the rest follows by itself. */
+  flush(nowMs: number): void;
+  /** The socket is gone: tells the deliveries whose bytes were not handed over. */
+  abandon(): void;
+}
+
+export class Outbox implements ReplyOutbox {
+  unsentBytes = 0;
   writingSinceMs = 0;
   readonly #socket: Socket;
   /** Called when a write that had to wait for the peer has ended. */
@@ -38,7 +51,6 @@ export class Outbox {
     this.#onProgress = onProgress;
   }
 
-  /** True while a write waits for the peer. */
   get writing(): boolean {
     return this.#writingBytes > 0;
   }
@@ -59,7 +71,6 @@ export class Outbox {
     }
   }
 
-  /** Hands over what the kernel takes now; the rest follows by itself. */
   flush(nowMs: number): void {
     while (this.#writingBytes === 0 && this.unsentBytes > 0) {
       this.writingSinceMs = nowMs;
@@ -72,7 +83,6 @@ export class Outbox {
     }
   }
 
-  /** The socket is gone: tells the deliveries whose bytes were not handed over. */
   abandon(): void {
     const deliveries = this.#deliveries;
     this.#deliveries = [];
