@@ -231,6 +231,10 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       onFrame: (bytes) => {
         this.#onFrame(bytes);
       },
+      onFailed: (error) => {
+        this.#context.log.debug({ peer: this.session.remoteAddress, error }, 'connection failed');
+        this.#end();
+      },
       onSent: this.#sent,
     });
     if (peer === null) {
@@ -370,13 +374,17 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     if (this.#state !== State.finishing) return;
     if (this.#inFlight > 0 || this.#waiting > 0 || this.#order.length > 0) return;
     if (this.#outbox.unsentBytes > 0) return;
-    this.#state = State.ended;
-    this.#activeMs = this.#context.sweep.nowMs;
-    this.#endSession();
+    this.#end();
     (this.#webSocket ?? this.#socket).end();
     // Reads on and discards: closing with unread bytes would reset the peer before it has read the
     // answer.
     this.#updateReading();
+  }
+
+  #end(): void {
+    this.#state = State.ended;
+    this.#activeMs = this.#context.sweep.nowMs;
+    this.#endSession();
   }
 
   #onClose(): void {

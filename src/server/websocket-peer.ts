@@ -16,6 +16,8 @@ export interface WebSocketOptions {
   readonly unsentBytesMax: number;
   /** One frame, or fragments put together: to be one whole message. */
   readonly onFrame: (bytes: Buffer) => void;
+  /** The peer broke the framing: it was sent a close frame with the reason. */
+  readonly onFailed: (error: Error) => void;
   /** Replies that had to wait were taken. */
   readonly onSent: () => void;
 }
@@ -66,8 +68,7 @@ export class WebSocketPeer {
     webSocket.on('pong', () => {
       this.#unanswered = 0;
     });
-    // The socket closes behind it, which the connection sees.
-    webSocket.on('error', () => undefined);
+    webSocket.on('error', options.onFailed);
   }
 
   /**
