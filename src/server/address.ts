@@ -1,6 +1,7 @@
 /**
  * `host:port` as the configuration has it and as clients are told it. Used by server and cli.
  */
+import type { Socket } from 'node:net';
 import { BadRequestError } from '../errors.js';
 
 export interface HostPort {
@@ -22,4 +23,9 @@ export function parseHostPort(text: string): HostPort {
 
 export function hostPortText({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** `address:port` of the other side of a socket. */
+export function peerAddress(socket: Socket): string {
+  return hostPortText({ host: socket.remoteAddress ?? 'unknown', port: socket.remotePort ?? 0 });
 }

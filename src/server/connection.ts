@@ -12,6 +12,7 @@ import { FramingError } from '../errors.js';
 import { Decoder, type DecoderEvents } from '../protocol/codec.js';
 import type { Message } from '../protocol/message.js';
 import { Phase, type TurnTask } from '../turn.js';
+import { peerAddress } from './address.js';
 import type { ConnectionContext } from './connection-context.js';
 import { closesAfter } from './keep-alive.js';
 import type { OriginRefusal } from './origin-rules.js';
@@ -57,7 +58,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#socket = socket;
     this.#context = context;
     this.#activeMs = context.sweep.nowMs;
-    this.session = new Session(randomUUID(), addressOf(socket));
+    this.session = new Session(randomUUID(), peerAddress(socket));
     this.session.onReadingChange = () => {
       this.#updateReading();
     };
@@ -394,10 +395,4 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#order.abandon();
     this.#context.onClose(this);
   }
-}
-
-function addressOf(socket: Socket): string {
-  const address = socket.remoteAddress ?? 'unknown';
-  const host = address.includes(':') ? `[${address}]` : address;
-  return `${host}:${socket.remotePort ?? 0}`;
 }

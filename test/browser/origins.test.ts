@@ -1,6 +1,6 @@
 /**
- * What pages of other sites can do to a broker from a real browser: nothing, whether they name it by
- * its address or by a name of their own that points there. A page of the broker can use it.
+ * What pages of other sites can do to a broker from a real browser: nothing, whether they name it
+ * by its address or by a name of their own that points there. A page of the broker can use it.
  */
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
