@@ -1,8 +1,9 @@
 /**
- * One TCP connection, or the WebSocket it became: reads requests, hands each to the broker as an Exchange, sends the replies of
- * a turn with one write, and ends in good order. Made by the listener. Promises: replies to
- * requests without an id keep their order; what was read is answered even when the peer has shut
- * down its side; memory is bounded by the limits plus what one read (64 KiB) holds.
+ * One TCP connection, or the WebSocket it became: reads requests, hands each to the broker as an
+ * Exchange, sends the replies of a turn with one write, and ends in good order. Made by the
+ * listener. Promises: replies to requests without an id keep their order; what was read is answered
+ * even when the peer has shut down its side; memory is bounded by the limits plus what one read (64
+ * KiB) holds.
  */
 import { randomUUID } from 'node:crypto';
 import type { Buffer } from 'node:buffer';

@@ -1,7 +1,7 @@
 /**
- * Replies on their way to a WebSocket peer, each in a binary frame of its own. Owned by a connection;
- * keeps the promises of outbox.ts: exactly one of `delivered` and `undelivered` of each delivery, and
- * `delivered` only once the kernel has the frame.
+ * Replies on their way to a WebSocket peer, each in a binary frame of its own. Owned by a
+ * connection; keeps the promises of outbox.ts: exactly one of `delivered` and `undelivered` of each
+ * delivery, and `delivered` only once the kernel has the frame.
  */
 import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
