@@ -4,7 +4,7 @@
  */
 import { Broker } from '../broker/broker.js';
 import type { Exchange } from '../broker/exchange.js';
-import { systemClock } from '../clock.js';
+import { type Clock, systemClock } from '../clock.js';
 import { type Config, retentionText } from '../config.js';
 import type { Log } from '../log.js';
 import { DiskStore } from '../queue/disk-store.js';
@@ -20,12 +20,14 @@ const CLOSE_GRACE_MS = 3000;
 export class Server {
   readonly #config: Config;
   readonly #log: Log;
+  readonly #clock: Clock;
   #broker: Broker | null = null;
   #listener: Listener | null = null;
 
-  constructor(config: Config, log: Log) {
+  constructor(config: Config, log: Log, clock = systemClock) {
     this.#config = config;
     this.#log = log;
+    this.#clock = clock;
   }
 
   /**
@@ -63,6 +65,7 @@ export class Server {
         broker.handle(exchange);
       },
       log: this.#log,
+      clock: this.#clock,
       origins: {
         serverName: config.serverName,
         allowedHosts: config.allowedHosts,
@@ -107,7 +110,7 @@ export class Server {
     const broker: Broker = new Broker({
       store,
       turn,
-      clock: systemClock,
+      clock: this.#clock,
       version,
       ackLevel: config.ackLevel,
       autoCreateTopics: config.autoCreateTopics,

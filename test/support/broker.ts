@@ -1,9 +1,11 @@
 /**
  * A broker in this process, on a free port and a data folder of its own. Closed by cleanUp; a test
  * that expects errors in the log takes them out of `failures`, since what is left there when it
- * ends fails it.
+ * ends fails it. With a clock of the test its timeouts end when the test says so.
  */
 import assert from 'node:assert/strict';
+import { cpSync } from 'node:fs';
+import { type Clock, systemClock } from '../../src/clock.js';
 import { type Config, defaultConfig } from '../../src/config.js';
 import type { Log } from '../../src/log.js';
 import { Server } from '../../src/server/server.js';
@@ -16,10 +18,12 @@ export class TestBroker {
   /** Errors that the broker logged. */
   readonly failures: string[] = [];
   port = 0;
+  readonly #clock: Clock;
   #server: Server | null = null;
 
-  constructor(config: Partial<Config>) {
+  constructor(config: Partial<Config>, clock = systemClock) {
     const mqDir = config.mqDir ?? tempFolder();
+    this.#clock = clock;
     this.config = { ...defaultConfig, serverAddress: '127.0.0.1:0', ...config, mqDir };
     onCleanUp(async () => {
       await this.stop();
@@ -27,14 +31,14 @@ export class TestBroker {
     });
   }
 
-  static async start(config: Partial<Config> = {}): Promise<TestBroker> {
-    const broker = new TestBroker(config);
+  static async start(config: Partial<Config> = {}, clock?: Clock): Promise<TestBroker> {
+    const broker = new TestBroker(config, clock);
     await broker.start();
     return broker;
   }
 
   async start(): Promise<void> {
-    this.#server = new Server(this.config, this.#log());
+    this.#server = new Server(this.config, this.#log(), this.#clock);
     this.port = (await this.#server.start()).port;
   }
 
@@ -47,6 +51,16 @@ export class TestBroker {
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
+  }
+
+  /**
+   * Copies the data folder as it is now: what a broker would find that starts after a kill -9 at
+   * this moment.
+   */
+  crashedFolder(): string {
+    const folder = tempFolder();
+    cpSync(this.config.mqDir, folder, { recursive: true });
+    return folder;
   }
 
   connect(): Promise<Client> {

@@ -59,6 +59,14 @@ export interface ProducedMessage {
   readonly headers?: Headers;
 }
 
+/** `count` messages with the bodies `0`, `1`, …, tagged by `tagOf` where it is given. */
+export function numbered(count: number, tagOf?: (n: number) => string): ProducedMessage[] {
+  return Array.from({ length: count }, (_, n) => {
+    const headers = tagOf === undefined ? {} : { tag: tagOf(n) };
+    return { body: String(n), headers };
+  });
+}
+
 /** Produces all, pipelined; resolves once all are acknowledged. */
 export async function produceAll(
   client: Client,

@@ -6,46 +6,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Delivery, Exchange } from '../../../src/broker/exchange.js';
-import type { Clock } from '../../../src/clock.js';
 import { Listener, type ListenerOptions } from '../../../src/server/listener.js';
 import { Turn } from '../../../src/turn.js';
-
-export class ManualClock implements Clock {
-  #nowMs = 0;
-  readonly #tasks = new Set<{ intervalMs: number; dueMs: number; run: () => void }>();
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  every(intervalMs: number, run: () => void): () => void {
-    const task = { intervalMs, dueMs: this.#nowMs + intervalMs, run };
-    this.#tasks.add(task);
-    return () => void this.#tasks.delete(task);
-  }
-
-  after(delayMs: number, run: () => void): () => void {
-    const stop = this.every(delayMs, () => {
-      stop();
-      run();
-    });
-    return stop;
-  }
-
-  /** Moves time on and runs what falls due, in order. */
-  advance(ms: number): void {
-    const endMs = this.#nowMs + ms;
-    for (;;) {
-      const due = [...this.#tasks].filter((task) => task.dueMs <= endMs);
-      const next = due.sort((a, b) => a.dueMs - b.dueMs)[0];
-      if (next === undefined) break;
-      this.#nowMs = next.dueMs;
-      next.dueMs += next.intervalMs;
-      next.run();
-    }
-    this.#nowMs = endMs;
-  }
-}
+import { ManualClock } from '../../support/manual-clock.js';
 
 /** A delivery that remembers what it was told. */
 export class RecordedDelivery implements Delivery {

@@ -9,7 +9,7 @@ import {
 } from '../../../src/broker/retention.js';
 import type { OwnRetention } from '../../../src/broker/topic-definition.js';
 import { turn } from '../../support/wait.js';
-import { ManualClock } from '../../integration/server/harness.js';
+import { ManualClock } from '../../support/manual-clock.js';
 import { AskedTopic, MIB } from './retained.js';
 
 const BOUND = 16 * MIB;
