@@ -69,6 +69,9 @@ export class TopicTable {
       }
     };
     await Promise.all(Array.from({ length: OPEN_AT_ONCE }, openNext));
+    // Messages that died with the broker are buried though nobody consumes; not before all topics
+    // are found, or a dead-letter topic that is there would be made anew.
+    for (const topic of this) for (const group of topic.groups) group.wake();
   }
 
   /** Runs `change` when no other change of the topic is under way. */
