@@ -47,7 +47,8 @@ export async function bury(
 
 /**
  * Sends up to `limit` of the group's dead letters back to it, oldest first, and returns how many.
- * Each is sent once: the group's definition remembers how far it got.
+ * Each is sent once: the group's definition remembers how far it got, also when a letter cannot be
+ * stored, which throws.
  */
 export async function redrive(
   topics: TopicTable,
@@ -71,6 +72,7 @@ export async function redrive(
       next = sent.next;
       definition.redriven = { createdTime, end: next };
       await topic.save();
+      if (sent.failure !== null) throw sent.failure;
     }
   } finally {
     reader.close();
@@ -80,8 +82,10 @@ export async function redrive(
 
 interface Sent {
   readonly count: number;
-  /** First offset of the dead-letter topic that was not looked at. */
+  /** First offset of the dead-letter topic that was not dealt with. */
   readonly next: number;
+  /** Why the letter there could not be stored. */
+  readonly failure: Error | null;
 }
 
 async function sendBack(
@@ -92,6 +96,7 @@ async function sendBack(
   group: ConsumeGroup,
 ): Promise<Sent> {
   const letters: Promise<void>[] = [];
+  const offsets: number[] = [];
   let next = batch.nextOffset;
   for (let i = 0; i < batch.count; i++) {
     if (batch.offset(i) >= end || letters.length === limit) {
@@ -101,9 +106,15 @@ async function sendBack(
     if (!isLetterOf(headOf(batch, i), topic, group)) continue;
     const record = movedRecord(batch, i, topic, '');
     letters.push(stored(topic, { ...record, group: latin1Of(nameKey(group.name)) }));
+    offsets.push(batch.offset(i));
   }
-  await Promise.all(letters);
-  return { count: letters.length, next: Math.min(next, end) };
+  const results = await Promise.allSettled(letters);
+  const failed = results.findIndex(({ status }) => status === 'rejected');
+  const result = results[failed];
+  if (result?.status !== 'rejected') {
+    return { count: letters.length, next: Math.min(next, end), failure: null };
+  }
+  return { count: failed, next: offsets[failed] ?? next, failure: result.reason as Error };
 }
 
 function isLetterOf(head: string, topic: Topic, group: ConsumeGroup): boolean {
