@@ -17,6 +17,8 @@ interface BadRequest {
 const TOPIC_RULE = /Bad topic.*letters and digits of any script/;
 const GROUP_RULE = /Bad consume_group.*letters and digits of any script/;
 const declareGroup = { cmd: 'declare', topic: 't', consume_group: 'new' };
+const ON_GROUPS = ['consume', 'unconsume', 'ack', 'nack', 'renew', 'redrive', 'remove', 'empty'];
+const COMMANDS = ['produce', 'declare', ...ON_GROUPS];
 const TOO_BIG = '9'.repeat(17);
 
 const badNames: BadRequest[] = [
@@ -57,7 +59,7 @@ const badRequests: BadRequest[] = [
     headers: { cmd: 'declare', topic: 'a%4' },
     says: /percent-encoding/,
   },
-  ...['produce', 'consume', 'declare', 'remove', 'empty', 'unconsume'].map((cmd) => ({
+  ...COMMANDS.map((cmd) => ({
     what: `${cmd} without a topic`,
     headers: { cmd },
     says: /^Missing topic$/,
@@ -141,16 +143,70 @@ const badRequests: BadRequest[] = [
       says: /Bad group_mask.*sum of memory 1/,
     },
   ]),
+  ...['0', '65536', '-1', 'a', ''].map((window) => ({
+    what: `ack window "${window}"`,
+    headers: { ...declareGroup, group_ack_window: window },
+    says: /Bad group_ack_window "/,
+  })),
+  ...['0', '2147483648', '1.5'].map((timeout) => ({
+    what: `ack timeout "${timeout}"`,
+    headers: { ...declareGroup, group_ack_timeout: timeout },
+    says: /Bad group_ack_timeout "/,
+  })),
+  ...['1000001', '-1', 'x'].map((attempts) => ({
+    what: `max attempts "${attempts}"`,
+    headers: { ...declareGroup, group_max_attempts: attempts },
+    says: /Bad group_max_attempts "/,
+  })),
+  ...['t', 'T', '%54', 'a b', 'a*', 'x'.repeat(128)].map((deadTopic) => ({
+    what: `dead topic "${deadTopic.slice(0, 10)}"`,
+    headers: { ...declareGroup, group_dead_topic: deadTopic },
+    says: /Bad group_dead_topic "/,
+  })),
   {
-    what: 'explicit acks, which are not there yet, on a group',
-    headers: { ...declareGroup, group_mask: 64 },
-    says: /ack_required \(64\) is not supported/,
+    what: 'max attempts where the topic with .dead is too long a name',
+    headers: {
+      cmd: 'declare',
+      topic: 'x'.repeat(123),
+      consume_group: 'new',
+      group_max_attempts: 1,
+    },
+    says: /Bad group_dead_topic "x+\.dead": not a topic's name/,
   },
-  {
-    what: 'explicit acks, which are not there yet, on a topic',
-    headers: { cmd: 'declare', topic: 'new', topic_mask: 64 },
-    says: /ack_required \(64\) is not supported/,
-  },
+  ...['ack', 'nack', 'renew'].flatMap((cmd) => [
+    ...['', '-', '1-', '-1', '2-1', '1,', ',1', '1;2', 'a', '1.5', TOO_BIG, `1-${TOO_BIG}`].map(
+      (list) => ({
+        what: `${cmd} of offsets "${list}"`,
+        headers: { cmd, topic: 't', offsets: list },
+        says: /Bad offsets ".*offsets and ranges between commas/,
+      }),
+    ),
+    {
+      what: `${cmd} without an offset`,
+      headers: { cmd, topic: 't' },
+      says: /^Missing offset$/,
+    },
+    {
+      what: `${cmd} of an offset that is none`,
+      headers: { cmd, topic: 't', offset: 'a' },
+      says: /Bad offset "a": must be offsets/,
+    },
+  ]),
+  ...['-1', 'x', ''].map((delay) => ({
+    what: `nack with the delay "${delay}"`,
+    headers: { cmd: 'nack', topic: 't', offset: 0, delay },
+    says: /Bad delay "/,
+  })),
+  ...['-1', 'x', ''].map((limit) => ({
+    what: `redrive with the limit "${limit}"`,
+    headers: { cmd: 'redrive', topic: 't', limit },
+    says: /Bad limit "/,
+  })),
+  ...['0', '-1', 'x', ''].map((prefetch) => ({
+    what: `consume with prefetch "${prefetch}"`,
+    headers: { cmd: 'consume', topic: 't', prefetch },
+    says: /Bad prefetch "/,
+  })),
   {
     what: 'memory mask for a topic that is on disk',
     headers: { cmd: 'declare', topic: 't', topic_mask: 1 },
@@ -164,14 +220,14 @@ const badRequests: BadRequest[] = [
 ];
 
 const notThere: BadRequest[] = [
-  ...['produce', 'consume', 'query', 'remove', 'empty', 'unconsume'].map((cmd) => ({
+  ...[...COMMANDS.filter((cmd) => cmd !== 'declare'), 'query'].map((cmd) => ({
     what: `${cmd}: topic`,
-    headers: { cmd, topic: 'Nope' },
+    headers: { cmd, topic: 'Nope', offset: 0 },
     says: /^Topic\(Nope\) not found$/,
   })),
-  ...['consume', 'query', 'remove', 'empty', 'unconsume'].map((cmd) => ({
+  ...[...ON_GROUPS, 'query'].map((cmd) => ({
     what: `${cmd}: group`,
-    headers: { cmd, topic: 't', consume_group: 'Nope' },
+    headers: { cmd, topic: 't', consume_group: 'Nope', offset: 0 },
     says: /^ConsumeGroup\(Nope\) not found$/,
   })),
   {
