@@ -78,7 +78,7 @@ for (const [kind, mask] of [
       assert.equal((await group.query()).settledOffset, 3);
     });
 
-    it('under a filter is of the messages that pass, and the group gets past the rest', async () => {
+    it('under a filter is of what passes, and the group gets past the rest', async () => {
       await group.declare({ group_filter: 'odd' });
       await produceAll(
         producer,

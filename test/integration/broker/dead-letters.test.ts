@@ -245,7 +245,7 @@ describe('a dead-letter topic', () => {
     await client.expect(404, 'query', { topic: 't.dead' });
   });
 
-  it('that is changed takes the letters from then on; empty stands for the first name', async () => {
+  it('that is changed takes the letters from then on; empty is the default', async () => {
     await start({ group_dead_topic: 'one' });
     await die({}, 'first');
     assert.equal((await letter('one')).body, 'first');
