@@ -332,11 +332,11 @@ describe('a dead-letter topic', () => {
   });
 });
 
-describe('a crash while messages die', () => {
+describe('an end while messages die', () => {
   const COUNT = 6;
   afterEach(cleanUp);
 
-  it('loses none, and doubles none by more than one', async () => {
+  it('by a crash loses none, and doubles none by more than one', async () => {
     await start();
     await client.expect(200, 'declare', { topic: 't.dead' });
     await produceAll(client, 't', numbered(COUNT));
@@ -351,6 +351,25 @@ describe('a crash while messages die', () => {
     const depths: number[] = [];
     for (const mqDir of folders) depths.push(await lettersAfterStart(mqDir));
     assert.equal(depths.at(-1), COUNT, 'the last crash came after all had died');
+  });
+
+  it('in good order makes one letter of each', async () => {
+    await start();
+    await produceAll(client, 't', numbered(COUNT));
+    await group.takeMany(COUNT);
+    await group.nack('0-5');
+    await broker.stop();
+    assert.equal(await lettersAfterStart(broker.config.mqDir), COUNT);
+  });
+
+  it('of their topic is no error', async () => {
+    await start();
+    await produceAll(client, 't', numbered(COUNT));
+    await group.takeMany(COUNT);
+    client.send({ cmd: 'nack', topic: 't', consume_group: 'g', offsets: '0-5', id: 'nack' });
+    await client.expect(200, 'remove', { topic: 't' });
+    await client.fence();
+    await client.expect(404, 'query', { topic: 't' });
   });
 
   /** Starts a broker on the folder, waits until all have died, and counts their letters. */
