@@ -31,9 +31,9 @@ export async function declare(call: Call, topics: TopicTable): Promise<Declared>
   const existing = topics.find(name);
   if (existing === undefined) {
     checkNewStart(group);
-    const topic = await topics.create({ ...newTopicDefinition(name), ...wanted });
-    const first = await declareGroup(topic, group.name ?? name, group);
-    return { topic, group: group.name === undefined ? null : first };
+    const first = { ...newGroupDefinition(group.name ?? name, 0), ...group.settings };
+    const topic = await topics.create({ ...newTopicDefinition(name), ...wanted, groups: [first] });
+    return { topic, group: group.name === undefined ? null : topic.group(group.name) };
   }
   await redefineTopic(existing, wanted);
   return {
@@ -51,11 +51,12 @@ export async function ensure(
   name: string,
   group: string | undefined,
 ): Promise<Topic> {
-  const existing = topics.find(name);
-  const topic = existing ?? (await topics.create(newTopicDefinition(name)));
-  if (existing === undefined || group !== undefined) {
-    await declareGroup(topic, group ?? name, NOTHING_WANTED);
+  const topic = topics.find(name);
+  if (topic === undefined) {
+    const groups = [newGroupDefinition(group ?? name, 0)];
+    return topics.create({ ...newTopicDefinition(name), groups });
   }
+  if (group !== undefined) await declareGroup(topic, group, NOTHING_WANTED);
   return topic;
 }
 

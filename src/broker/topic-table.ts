@@ -87,7 +87,10 @@ export class TopicTable {
     }
   }
 
-  /** Makes a topic without groups. Call it within `exclusively`. Throws LimitError, ClosedError. */
+  /**
+   * Makes a topic with the groups of its definition: after a crash it has all of them, or is not
+   * there. Call it within `exclusively`. Throws LimitError, ClosedError.
+   */
   async create(definition: TopicDefinition): Promise<Topic> {
     // Closed topics are no longer found: making one again would overwrite its definition.
     if (this.#closed) throw new ClosedError('The broker is stopping');
@@ -98,7 +101,10 @@ export class TopicTable {
       definition.topicName,
       JSON.stringify(definition, null, 2),
     );
-    return this.#add(definition);
+    const topic = await this.#add(definition);
+    await topic.openGroups(true);
+    this.#options.changed();
+    return topic;
   }
 
   /** Call it within `exclusively`. */
@@ -142,7 +148,7 @@ export class TopicTable {
     const json = this.#options.store.readDefinition(name);
     const stored = json === null ? null : parseDefinition(json);
     if (stored !== null) {
-      await (await this.#add(stored)).openGroups();
+      await (await this.#add(stored)).openGroups(false);
       return;
     }
     this.#options.failed(
@@ -151,7 +157,7 @@ export class TopicTable {
     );
     const topic = await this.#add(newTopicDefinition(name));
     await topic.adoptCursors();
-    await topic.openGroups();
+    await topic.openGroups(false);
     await topic.save();
   }
 

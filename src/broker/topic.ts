@@ -92,9 +92,9 @@ export class Topic {
    * Opens the groups of the definition; for TopicTable, once. Those that end with their last
    * session have ended, since no session outlives a broker.
    */
-  async openGroups(): Promise<void> {
+  async openGroups(isNew: boolean): Promise<void> {
     const { groups } = this.definition;
-    const ended = groups.filter(({ mask }) => hasMask(mask, Mask.deleteOnExit));
+    const ended = isNew ? [] : groups.filter(({ mask }) => hasMask(mask, Mask.deleteOnExit));
     this.definition.groups = groups.filter((group) => !ended.includes(group));
     for (const definition of this.definition.groups) await this.#openGroup(definition, false);
     if (ended.length > 0) await this.save();

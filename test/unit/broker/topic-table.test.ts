@@ -1,8 +1,9 @@
 /** All topics together: what one broken topic means for the others. */
 import assert from 'node:assert/strict';
+import { cpSync } from 'node:fs';
 import { BatchBudget } from '../../../src/broker/batch-budget.js';
 import { TopicTable } from '../../../src/broker/topic-table.js';
-import { newTopicDefinition } from '../../../src/broker/topic-definition.js';
+import { newGroupDefinition, newTopicDefinition } from '../../../src/broker/topic-definition.js';
 import { systemClock } from '../../../src/clock.js';
 import { StorageFailedError } from '../../../src/errors.js';
 import type { DiskStore } from '../../../src/queue/disk-store.js';
@@ -56,7 +57,7 @@ class BreakingStore implements QueueStore {
   }
 }
 
-describe('topic table with a broken topic', () => {
+describe('topic table', () => {
   afterEach(cleanUp);
 
   function openTable(store: QueueStore): { table: TopicTable; failures: string[] } {
@@ -100,5 +101,25 @@ describe('topic table with a broken topic', () => {
     assert.deepEqual(failures, ['Topic(broken): cannot open']);
     assert(store.names().includes('broken'));
     await table.close();
+  });
+
+  it('has a topic with its first group after a crash behind its first write', async () => {
+    const dir = tempFolder();
+    const store = openStore(dir);
+    const { table } = openTable(store);
+    const groups = [newGroupDefinition('g', 0)];
+    const crashed = tempFolder();
+    const write = store.writeDefinition.bind(store);
+    store.writeDefinition = async (name, json) => {
+      await write(name, json);
+      cpSync(dir, crashed, { recursive: true });
+    };
+    await table.create({ ...newTopicDefinition('t'), groups });
+    await table.close();
+    await store.close();
+    const again = openTable(openStore(crashed));
+    await again.table.open();
+    assert.equal(again.table.get('t').group('g').position, 0);
+    await again.table.close();
   });
 });
