@@ -16,7 +16,6 @@ import { Phase, type TurnTask } from '../turn.js';
 import { peerAddress } from './address.js';
 import type { ConnectionContext } from './connection-context.js';
 import { closesAfter } from './keep-alive.js';
-import type { OriginRefusal } from './origin-rules.js';
 import { Outbox, type ReplyOutbox } from './outbox.js';
 import { ReadDeadline } from './read-deadline.js';
 import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
@@ -50,6 +49,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   #inFlightBytes = 0;
   #waiting = 0;
   #messageCount = 0;
+  /** Of the last request; the decoder gives the next the same when its head is the same. */
+  #admitted: Message['headers'] | null = null;
   #readingPaused = false;
   /** Someone may have been told that the peer is congested, and waits for `Session.writable`. */
   #toldCongested = false;
@@ -161,7 +162,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   onMessage(message: Message): void {
     if (this.#state !== State.reading) return;
     this.#messageCount++;
-    if (this.#webSocket === null && isUpgrade(message)) {
+    const known = message.headers === this.#admitted;
+    if (!known && this.#webSocket === null && isUpgrade(message)) {
       this.#upgrade(message);
       return;
     }
@@ -170,9 +172,14 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#inFlightBytes += exchange.bodyBytes;
     if (exchange.closes) this.#state = State.finishing;
     if (!exchange.named) this.#order.push(exchange);
-    const refusal = this.#context.origins.check(message);
-    if (refusal === null) this.#context.handle(exchange);
-    else this.#refuseOne(exchange, refusal);
+    const refusal = known ? null : this.#context.origins.check(message);
+    if (refusal === null) {
+      this.#admitted = message.headers;
+      this.#context.handle(exchange);
+    } else {
+      this.#context.log.warn({ peer: this.session.remoteAddress, ...refusal }, 'request refused');
+      exchange.answer(refusal.status, '', refusal.reason);
+    }
   }
 
   onContinue(): void {
@@ -215,10 +222,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   /** From here on each message is a frame of a WebSocket, in both directions. */
   #upgrade(message: Message): void {
     const refusal = this.#context.origins.check(message);
-    if (refusal !== null) {
-      this.refuse(refusal.status, refusal.reason);
-      return;
-    }
+    if (refusal !== null) return this.refuse(refusal.status, refusal.reason);
     const owes = this.#inFlight + this.#waiting + this.#order.length + this.#outbox.unsentBytes > 0;
     if (owes || message.body.length > 0) {
       this.refuse(400, 'An upgrade must have no body, and be sent when all is answered');
@@ -266,11 +270,6 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     }
     this.finish();
   };
-
-  #refuseOne(exchange: TcpExchange, { status, reason }: OriginRefusal): void {
-    this.#context.log.warn({ peer: this.session.remoteAddress, status, reason }, 'request refused');
-    exchange.answer(status, '', reason);
-  }
 
   #fail(error: unknown): void {
     if (error instanceof FramingError) {
