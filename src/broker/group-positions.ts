@@ -83,17 +83,19 @@ export class GroupPositions {
    * there is nothing in it for this holder.
    */
   select(holder: Session, ranges: readonly OffsetRange[]): Selection {
-    const chosen: Lease[] = [];
+    // A message named twice must not come back twice.
+    const chosen = new Set<Lease>();
     const refused: number[] = [];
     for (const { first, last } of ranges) {
-      const before = chosen.length + refused.length;
+      let found = false;
       for (const lease of this.#between(first, last)) {
-        if (lease.holder === holder && lease.explicit) chosen.push(lease);
+        found = true;
+        if (lease.holder === holder && lease.explicit) chosen.add(lease);
         else refused.push(lease.offset);
       }
-      if (chosen.length + refused.length === before) refused.push(first);
+      if (!found) refused.push(first);
     }
-    return { chosen, refused };
+    return { chosen: [...chosen], refused };
   }
 
   /** True until the message is settled, or handed out under another lease. */

@@ -116,6 +116,20 @@ describe('group positions', () => {
     assert.deepEqual(refused, [1, 3, 100]);
   });
 
+  it('choose a message once, however often it is named', () => {
+    const { positions } = handedOut(3);
+    const { chosen, refused } = positions.select(a, [
+      { first: 1, last: 1 },
+      { first: 1, last: 1 },
+      { first: 0, last: 2 },
+    ]);
+    assert.deepEqual(
+      chosen.map(({ offset }) => offset),
+      [1, 0, 2],
+    );
+    assert.deepEqual(refused, []);
+  });
+
   it('count what came back as remaining', () => {
     const { positions, leases } = handedOut(3);
     assert.equal(positions.remaining(0, 10), 7);
