@@ -20,6 +20,8 @@ export interface RedeliveryContext {
   readonly failed: (error: Error) => void;
 }
 
+/** Before all that is to be handed out again, also what never left the broker. */
+const DEAD_DUE_MS = -Infinity;
 /** After this a message that could not be buried is tried again. */
 const BURY_RETRY_MS = 10_000;
 
@@ -38,7 +40,7 @@ export class Redelivery {
   takeBack(lease: Lease, reason: ReturnReason, dueMs: number): void {
     const { positions, changed } = this.#context;
     lease.reason = reason;
-    positions.giveBack(lease, this.#isExhausted(lease) ? 0 : dueMs);
+    positions.giveBack(lease, this.#isExhausted(lease) ? DEAD_DUE_MS : dueMs);
     changed();
   }
 
