@@ -1,0 +1,161 @@
+/**
+ * Kills the broker in the middle of another step, before or after one of the writes that it makes,
+ * and goes on with the folder as it was then. What was answered before must be there; of the rest
+ * the folder may show any part, and the model takes over what it shows.
+ */
+import assert from 'node:assert/strict';
+import type { BrokerModel } from './broker-model.js';
+import type { GroupModel, ModelLetter } from './group-model.js';
+import type { LiveBroker } from './live-broker.js';
+import {
+  type Expected,
+  type Promised,
+  Step,
+  verify,
+  verifyHandOuts,
+  verifyLetters,
+} from './step.js';
+
+interface GroupState {
+  readonly next: number;
+  /** Times handed out, by offset. */
+  readonly unsettled: ReadonlyMap<number, number>;
+}
+
+interface Killed {
+  readonly folder: string;
+  /** True when the step had made all its writes. */
+  readonly complete: boolean;
+  /** What was answered by then. */
+  readonly answered: readonly Expected[];
+}
+
+export class CrashDuring extends Step {
+  readonly #step: Step;
+  readonly #writeNumber: number;
+
+  constructor(step: Step, writeNumber: number) {
+    super();
+    this.#step = step;
+    this.#writeNumber = writeNumber;
+  }
+
+  override isPossible(model: Readonly<BrokerModel>): boolean {
+    return this.#step.check(model);
+  }
+
+  override async run(model: BrokerModel, live: LiveBroker): Promise<void> {
+    const endBefore = model.end;
+    const before = model.groups.map(stateOf);
+    const killed = await this.#kill(model, live);
+    verifyHandOuts(model, live);
+    const after = model.groups.map(stateOf);
+    await live.replaceFolder(killed.folder);
+    model.log.messages.length = checkedEnd(
+      live.logEnd,
+      killed.complete ? model.end : endBefore,
+      model,
+    );
+    for (const [index, group] of model.groups.entries()) {
+      const shown = stateShown(live, group);
+      const low = killed.complete ? after[index] : before[index];
+      checkBetween(group.name, low ?? shown, shown, after[index] ?? shown);
+      model.adopt(group, shown.next, shown.unsettled);
+    }
+    for (const { promises = [] } of killed.answered) checkPromises(promises, live.logEnd);
+    const [required, optional] = sortLetters(model);
+    model.died = required;
+    this.act(model);
+    await live.settle();
+    await verifyLetters(model, live, optional);
+    await verify(model, live);
+  }
+
+  act(model: BrokerModel): Expected[] {
+    model.restarted();
+    model.process();
+    return [];
+  }
+
+  override toString(): string {
+    return `crashDuring(${this.#step.toString()}, ${this.#writeNumber})`;
+  }
+
+  /** Does the step, and copies the folder at the wanted write. */
+  async #kill(model: BrokerModel, live: LiveBroker): Promise<Killed> {
+    const killed: { folder: string | null; answered: Expected[] } = { folder: null, answered: [] };
+    let expected: Expected[] = [];
+    let writes = 0;
+    live.onWrite(() => {
+      if (writes++ !== this.#writeNumber) return;
+      killed.folder = live.copyFolder();
+      killed.answered = expected.filter(({ exchange }) => exchange.status !== 0);
+    });
+    expected = this.#step.act(model, live);
+    await live.settle();
+    live.onWrite(null);
+    for (const { check } of expected) check();
+    if (killed.folder !== null) return { ...killed, folder: killed.folder, complete: false };
+    return { folder: live.copyFolder(), complete: true, answered: expected };
+  }
+}
+
+function stateOf({ next, unsettled }: GroupModel): GroupState {
+  const attempts = Array.from(unsettled, ([offset, lease]) => [offset, lease.attempts] as const);
+  return { next, unsettled: new Map(attempts) };
+}
+
+function stateShown(live: LiveBroker, group: GroupModel): GroupState {
+  const { next, unsettled } = live.group(group.name).positions;
+  const attempts = Array.from(unsettled, (lease) => [lease.offset, lease.attempts] as const);
+  return { next, unsettled: new Map(attempts) };
+}
+
+function checkedEnd(shown: number, low: number, { end }: BrokerModel): number {
+  assert(shown >= low, `${low - shown} messages are gone that were there before`);
+  assert(shown <= end, `${shown - end} messages that nobody sent`);
+  return shown;
+}
+
+/** 0: not handed out, 1: handed out, 2: settled. */
+function progress({ next, unsettled }: GroupState, offset: number): number {
+  if (offset >= next) return 0;
+  return unsettled.has(offset) ? 1 : 2;
+}
+
+function checkBetween(name: string, low: GroupState, shown: GroupState, high: GroupState): void {
+  for (let offset = 0; offset < Math.max(shown.next, high.next); offset++) {
+    const [from, at, to] = [low, shown, high].map((state) => progress(state, offset));
+    const where = `${name}: ${offset} came from ${from} to ${to} and a crash shows ${at}`;
+    assert((from ?? 0) <= (at ?? 0) && (at ?? 0) <= (to ?? 0), where);
+    const [few, count, many] = [low, shown, high].map((state) => state.unsettled.get(offset));
+    if (few === undefined || count === undefined || many === undefined) continue;
+    assert(
+      Math.min(few, many) <= count && count <= Math.max(few, many),
+      `${where}, ${count} times`,
+    );
+  }
+}
+
+function checkPromises(promises: readonly Promised[], logEnd: number): void {
+  for (const { group, offset } of promises) {
+    if (group === null) assert(offset < logEnd, `${offset} was answered and is gone`);
+    else assert(!group.unsettled.has(offset) && offset < group.next, `${offset} was acknowledged`);
+  }
+}
+
+/**
+ * Of the letters that the step wrote or was about to: those that must be there, because their
+ * message is settled, and those that may be, because their message will die again.
+ */
+function sortLetters(model: BrokerModel): [ModelLetter[], ModelLetter[]] {
+  const isSettled = ({ originGroup, originOffset }: ModelLetter): boolean =>
+    model.groups.some(
+      ({ name, unsettled, next }) =>
+        name === originGroup && !unsettled.has(originOffset) && originOffset < next,
+    );
+  return [
+    model.died.filter((letter) => isSettled(letter)),
+    model.died.filter((letter) => !isSettled(letter)),
+  ];
+}
