@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import type { BrokerModel } from './broker-model.js';
 import type { GroupModel, ModelLetter } from './group-model.js';
 import type { LiveBroker } from './live-broker.js';
+import { handOutKey } from './peer.js';
 import {
   type Expected,
   type Promised,
@@ -28,6 +29,8 @@ interface Killed {
   readonly complete: boolean;
   /** What was answered by then. */
   readonly answered: readonly Expected[];
+  /** What the kernel had taken by then. */
+  readonly taken: ReadonlySet<string>;
 }
 
 export class CrashDuring extends Step {
@@ -48,6 +51,7 @@ export class CrashDuring extends Step {
     const endBefore = model.end;
     const before = model.groups.map(stateOf);
     const killed = await this.#kill(model, live);
+    const handedOut = new Set(model.handOuts.map((each) => handOutKey(each.group, each.offset)));
     verifyHandOuts(model, live);
     const after = model.groups.map(stateOf);
     await live.replaceFolder(killed.folder);
@@ -60,6 +64,9 @@ export class CrashDuring extends Step {
       const shown = stateShown(live, group);
       const low = killed.complete ? after[index] : before[index];
       checkBetween(group.name, low ?? shown, shown, after[index] ?? shown);
+      if (!group.explicit) {
+        checkSent(group.name, low ?? shown, shown, handedOut, killed.taken);
+      }
       model.adopt(group, shown.next, shown.unsettled);
     }
     for (const { promises = [] } of killed.answered) checkPromises(promises, live.logEnd);
@@ -83,20 +90,22 @@ export class CrashDuring extends Step {
 
   /** Does the step, and copies the folder at the wanted write. */
   async #kill(model: BrokerModel, live: LiveBroker): Promise<Killed> {
-    const killed: { folder: string | null; answered: Expected[] } = { folder: null, answered: [] };
+    const killed: Killed[] = [];
     let expected: Expected[] = [];
     let writes = 0;
     live.onWrite(() => {
       if (writes++ !== this.#writeNumber) return;
-      killed.folder = live.copyFolder();
-      killed.answered = expected.filter(({ exchange }) => exchange.status !== 0);
+      const answered = expected.filter(({ exchange }) => exchange.status !== 0);
+      const taken = new Set(live.record.taken);
+      killed.push({ folder: live.copyFolder(), complete: false, answered, taken });
     });
     expected = this.#step.act(model, live);
     await live.settle();
     live.onWrite(null);
     for (const { check } of expected) check();
-    if (killed.folder !== null) return { ...killed, folder: killed.folder, complete: false };
-    return { folder: live.copyFolder(), complete: true, answered: expected };
+    if (killed[0] !== undefined) return killed[0];
+    const folder = live.copyFolder();
+    return { folder, complete: true, answered: expected, taken: live.record.taken };
   }
 }
 
@@ -134,6 +143,22 @@ function checkBetween(name: string, low: GroupState, shown: GroupState, high: Gr
       Math.min(few, many) <= count && count <= Math.max(few, many),
       `${where}, ${count} times`,
     );
+  }
+}
+
+/** Without acks the position stays before what the kernel did not take, or a kill loses it. */
+function checkSent(
+  name: string,
+  low: GroupState,
+  shown: GroupState,
+  handedOut: ReadonlySet<string>,
+  taken: ReadonlySet<string>,
+): void {
+  for (let offset = 0; offset < shown.next; offset++) {
+    if (progress(shown, offset) < 2 || progress(low, offset) === 2) continue;
+    const key = handOutKey(name, offset);
+    const wasHandedOut = low.unsettled.has(offset) || handedOut.has(key);
+    assert(!wasHandedOut || taken.has(key), `${name}: ${offset} was not sent and is gone`);
   }
 }
 

@@ -11,7 +11,7 @@ import { DiskStore } from '../../src/queue/disk-store.js';
 import { type Phase, Turn, type TurnTask } from '../../src/turn.js';
 import { turn as loopTurn } from '../support/wait.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { Peer, type Record, type TestExchange } from './peer.js';
+import { newRecord, Peer, type TestExchange } from './peer.js';
 import { Activity, TrackedStore } from './tracked-store.js';
 
 /** In memory where there is such a folder: the test is of the broker, not of the disk. */
@@ -39,7 +39,7 @@ class CountingTurn extends Turn {
 
 export class LiveBroker {
   readonly clock = new ManualClock();
-  readonly record: Record = { handOuts: [], waitEnds: [] };
+  readonly record = newRecord();
   /** What the broker reported and no request was told. */
   readonly failures: string[] = [];
   readonly #peers = new Map<string, Peer>();

@@ -25,10 +25,25 @@ export interface WaitEnd {
   readonly status: number;
 }
 
-/** What all peers of a trial write down. */
+/** What the peers write down. */
 export interface Record {
   handOuts: HandOut[];
+  /** Of these, by `handOutKey`, what the kernel took. */
+  taken: Set<string>;
   waitEnds: WaitEnd[];
+}
+
+interface Unsent {
+  readonly key: string;
+  readonly delivery: Delivery;
+}
+
+export function handOutKey(group: string, offset: number): string {
+  return `${group} ${offset}`;
+}
+
+export function newRecord(): Record {
+  return { handOuts: [], taken: new Set(), waitEnds: [] };
 }
 
 /** Unsent messages of one group from which on a stalled peer takes no more of it. */
@@ -44,7 +59,7 @@ export class Peer implements TurnTask {
   closed = false;
   readonly #turn: Turn;
   /** Handed out and not taken by the kernel, by group. */
-  readonly #unsent = new Map<string, Delivery[]>();
+  readonly #unsent = new Map<string, Unsent[]>();
 
   constructor(name: string, turn: Turn, record: Record) {
     this.name = name;
@@ -69,8 +84,8 @@ export class Peer implements TurnTask {
     return this.stalled && this.#unsentOf(group).length >= UNSENT_MAX;
   }
 
-  push(group: string, delivery: Delivery): void {
-    this.#unsentOf(group).push(delivery);
+  push(group: string, offset: number, delivery: Delivery): void {
+    this.#unsentOf(group).push({ key: handOutKey(group, offset), delivery });
     this.#turn.schedule(Phase.send, this);
   }
 
@@ -80,9 +95,12 @@ export class Peer implements TurnTask {
 
   /** The kernel takes the first `count` messages of each group; room is told of as it comes. */
   take(count: number): void {
-    for (const [group, deliveries] of this.#unsent) {
-      this.#unsent.set(group, deliveries.slice(count));
-      for (const delivery of deliveries.slice(0, count)) delivery.delivered();
+    for (const [group, unsent] of this.#unsent) {
+      this.#unsent.set(group, unsent.slice(count));
+      for (const { key, delivery } of unsent.slice(0, count)) {
+        this.record.taken.add(key);
+        delivery.delivered();
+      }
     }
     this.session.writable();
   }
@@ -97,13 +115,13 @@ export class Peer implements TurnTask {
   abandon(): void {
     const lost = [...this.#unsent.values()].flat();
     this.#unsent.clear();
-    for (const delivery of lost) delivery.undelivered();
+    for (const { delivery } of lost) delivery.undelivered();
   }
 
-  #unsentOf(group: string): Delivery[] {
-    const deliveries = this.#unsent.get(group) ?? [];
-    this.#unsent.set(group, deliveries);
-    return deliveries;
+  #unsentOf(group: string): Unsent[] {
+    const unsent = this.#unsent.get(group) ?? [];
+    this.#unsent.set(group, unsent);
+    return unsent;
   }
 }
 
@@ -164,15 +182,16 @@ export class TestExchange implements Exchange {
     this.status = 200;
     this.text = headerLines + bytes.toString('latin1', start, end);
     if (delivery === null) return;
+    const offset = Number(headerOf(this.text, 'offset'));
     this.peer.record.handOuts.push({
       group: headerOf(this.text, 'consume_group'),
       peer: this.peer.name,
       id: this.id,
-      offset: Number(headerOf(this.text, 'offset')),
+      offset,
       retry: Number(headerOf(this.text, 'retry')),
       body: this.text.slice(this.text.indexOf('\r\n\r\n') + 4),
     });
-    this.peer.push(this.#group, delivery);
+    this.peer.push(this.#group, offset, delivery);
   }
 
   silence(): void {

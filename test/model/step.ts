@@ -99,6 +99,7 @@ export function verifyHandOuts(model: BrokerModel, live: LiveBroker): void {
   const byId = (a: { id: string }, b: { id: string }): number => a.id.localeCompare(b.id);
   assert.deepEqual(record.waitEnds.sort(byId), model.waitEnds.sort(byId), 'ended waits');
   record.handOuts = [];
+  record.taken.clear();
   record.waitEnds = [];
   model.handOuts = [];
   model.waitEnds = [];

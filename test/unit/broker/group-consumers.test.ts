@@ -5,7 +5,7 @@ import type { Session } from '../../../src/broker/session.js';
 import { Waiter } from '../../../src/broker/waiting-line.js';
 import { ForbiddenError } from '../../../src/errors.js';
 import { Turn } from '../../../src/turn.js';
-import { Peer, type TestExchange } from '../../model/peer.js';
+import { newRecord, Peer, type TestExchange } from '../../model/peer.js';
 
 describe('consumers of a group', () => {
   let consumers: GroupConsumers;
@@ -30,7 +30,7 @@ describe('consumers of a group', () => {
   });
 
   function sessionOf(name: string): Session {
-    const peer = peers.get(name) ?? new Peer(name, new Turn(), { handOuts: [], waitEnds: [] });
+    const peer = peers.get(name) ?? new Peer(name, new Turn(), newRecord());
     peers.set(name, peer);
     return peer.session;
   }
