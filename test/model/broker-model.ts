@@ -108,9 +108,14 @@ export class BrokerModel {
     for (const group of this.groups) group.writable(peer);
   }
 
+  /** The peer says that it sends no more: what waits for a message is dropped. */
+  endSession(peer: string): void {
+    for (const group of this.groups) group.unconsume(peer);
+  }
+
   /** The connection breaks: what the kernel did not take is lost. */
   disconnect(peer: string): void {
-    for (const group of this.groups) group.unconsume(peer);
+    this.endSession(peer);
     for (const { group, lease } of this.#peer(peer).unsent) group.undelivered(lease);
     this.#peers.delete(peer);
   }

@@ -3,9 +3,10 @@
  * files, and every question answered by looking at everything. The model test holds the broker
  * against it.
  */
-import { hasMask, Mask } from '../../src/protocol/masks.js';
 import { compileFilter } from '../../src/protocol/filter.js';
+import { hasMask, Mask } from '../../src/protocol/masks.js';
 import type { OffsetRange } from '../../src/protocol/offsets.js';
+import { LineModel } from './line-model.js';
 
 export interface ModelMessage {
   readonly body: string;
@@ -49,14 +50,6 @@ export interface ModelLetter {
   readonly reason: string;
 }
 
-interface ModelWaiter {
-  readonly peer: string;
-  readonly id: string;
-  readonly timeoutMs: number | null;
-  credits: number;
-  expiresMs: number;
-}
-
 /** What the group asks of the world around it. */
 export interface GroupWorld {
   readonly log: ModelLog;
@@ -87,14 +80,16 @@ export class GroupModel {
   readonly #world: GroupWorld;
   /** Those a consumer must acknowledge, in the order in which their timeouts end. */
   #held: ModelLease[] = [];
-  #line: ModelWaiter[] = [];
-  /** Waiters passed over because their peer was congested. */
-  #parked: ModelWaiter[] = [];
+  readonly #line: LineModel;
 
   constructor(name: string, settings: Settings, world: GroupWorld) {
     this.name = name;
     this.settings = settings;
     this.#world = world;
+    this.#line = new LineModel({
+      nowMs: world.nowMs,
+      isCongested: (peer) => world.isCongested(peer, this),
+    });
   }
 
   get explicit(): boolean {
@@ -131,8 +126,7 @@ export class GroupModel {
 
   /** Ids of the requests of `peer` that wait. */
   waiting(peer: string): string[] {
-    const all = [...this.#line, ...this.#parked];
-    return all.filter((waiter) => waiter.peer === peer).map(({ id }) => id);
+    return this.#line.idsOf(peer);
   }
 
   isCurrent(lease: ModelLease): boolean {
@@ -147,40 +141,27 @@ export class GroupModel {
       if (this.exclusive && this.consumers.length > 0) return false;
       this.consumers.push(peer);
     }
-    const expiresMs = timeoutMs === null ? Infinity : this.#world.nowMs() + timeoutMs;
-    this.#line.push({ peer, id, credits, timeoutMs, expiresMs });
+    this.#line.push(peer, id, credits, timeoutMs);
     return true;
   }
 
   grant(peer: string, id: string, credits: number): void {
-    const waiter = [...this.#line, ...this.#parked].find(
-      (each) => each.peer === peer && each.id === id,
-    );
-    if (waiter === undefined) throw new Error('the model grants to nobody');
-    waiter.credits += credits;
-    this.#restartTimeout(waiter);
+    this.#line.grant(peer, id, credits);
   }
 
   unconsume(peer: string): void {
-    this.#line = this.#line.filter((waiter) => waiter.peer !== peer);
-    this.#parked = this.#parked.filter((waiter) => waiter.peer !== peer);
+    this.#line.remove(peer);
     this.consumers = this.consumers.filter((consumer) => consumer !== peer);
   }
 
   /** The connection of `peer` takes bytes again. */
   writable(peer: string): void {
-    this.#line.push(...this.#parked.filter((waiter) => waiter.peer === peer));
-    this.#parked = this.#parked.filter((waiter) => waiter.peer !== peer);
+    this.#line.writable(peer);
   }
 
   /** Answers 204 to those that waited too long. */
   expire(): void {
-    const nowMs = this.#world.nowMs();
-    for (const { id, expiresMs } of [...this.#line, ...this.#parked]) {
-      if (expiresMs <= nowMs) this.#world.waitEnded(id, 204);
-    }
-    this.#line = this.#line.filter(({ expiresMs }) => expiresMs > nowMs);
-    this.#parked = this.#parked.filter(({ expiresMs }) => expiresMs > nowMs);
+    for (const id of this.#line.expire()) this.#world.waitEnded(id, 204);
   }
 
   // ---- what consumers say ----------------------------------------------------------------------
@@ -275,8 +256,7 @@ export class GroupModel {
       this.#giveBack(lease, 0);
     }
     this.consumers = [];
-    this.#line = [];
-    this.#parked = [];
+    this.#line.clear();
     this.redeliveredCount = 0;
     this.deadCount = 0;
   }
@@ -298,26 +278,11 @@ export class GroupModel {
 
   #serve(): void {
     if (this.paused) return;
-    for (let waiter = this.#peek(); waiter !== undefined; waiter = this.#peek()) {
+    for (let waiter = this.#line.peek(); waiter !== null; waiter = this.#line.peek()) {
       const lease = this.#handOutTo(waiter.peer);
       if (lease === null) return;
-      this.#line.shift();
-      waiter.credits--;
-      if (waiter.credits > 0) {
-        this.#restartTimeout(waiter);
-        this.#line.push(waiter);
-      }
+      this.#line.served();
       this.#world.handedOut(this, lease, waiter.id);
-    }
-  }
-
-  /** The first waiter whose peer takes bytes. */
-  #peek(): ModelWaiter | undefined {
-    for (;;) {
-      const waiter = this.#line[0];
-      if (waiter === undefined || !this.#world.isCongested(waiter.peer, this)) return waiter;
-      this.#parked.push(waiter);
-      this.#line.shift();
     }
   }
 
@@ -394,9 +359,5 @@ export class GroupModel {
 
   #release(lease: ModelLease): void {
     this.#held = this.#held.filter((each) => each !== lease);
-  }
-
-  #restartTimeout(waiter: ModelWaiter): void {
-    if (waiter.timeoutMs !== null) waiter.expiresMs = this.#world.nowMs() + waiter.timeoutMs;
   }
 }

@@ -4,7 +4,7 @@ import type { OffsetRange } from '../../src/protocol/offsets.js';
 import type { BrokerModel } from './broker-model.js';
 import type { GroupModel, ModelLease } from './group-model.js';
 import type { LiveBroker } from './live-broker.js';
-import { type Expected, expectStatus, send, Step } from './step.js';
+import { type Expected, expectStatus, send, Step, verify } from './step.js';
 
 /** Sends one message of each tag. */
 export class Produce extends Step {
@@ -264,6 +264,46 @@ export class Disconnect extends Step {
 
   override toString(): string {
     return `disconnect(${this.#peer}, ${this.#takenCount})`;
+  }
+}
+
+/**
+ * The peer shuts down its sending side; then the kernel takes the first messages of each group, and
+ * the connection breaks.
+ */
+export class HalfClose extends Step {
+  readonly #peer: string;
+  readonly #takenCount: number;
+
+  constructor(peer: string, takenCount: number) {
+    super();
+    this.#peer = peer;
+    this.#takenCount = takenCount;
+  }
+
+  override async run(model: BrokerModel, live: LiveBroker): Promise<void> {
+    this.act(model, live);
+    await live.settle();
+    const peer = live.peer(this.#peer);
+    peer.take(this.#takenCount);
+    peer.close();
+    live.forget(this.#peer);
+    model.take(this.#peer, this.#takenCount);
+    model.disconnect(this.#peer);
+    model.process();
+    await live.settle();
+    await verify(model, live);
+  }
+
+  act(model: BrokerModel, live: LiveBroker): Expected[] {
+    live.peer(this.#peer).session.end();
+    model.endSession(this.#peer);
+    model.process(this.#peer);
+    return [];
+  }
+
+  override toString(): string {
+    return `halfClose(${this.#peer}, ${this.#takenCount})`;
   }
 }
 

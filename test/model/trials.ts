@@ -9,6 +9,7 @@ import {
   Consume,
   Disconnect,
   Grant,
+  HalfClose,
   Produce,
   Settle,
   type Settlement,
@@ -75,6 +76,9 @@ const take = fc
 const disconnect = fc
   .tuple(peer, fc.nat({ max: 2 }))
   .map(([name, count]) => new Disconnect(name, count));
+const halfClose = fc
+  .tuple(peer, fc.nat({ max: 2 }))
+  .map(([name, count]) => new HalfClose(name, count));
 const unconsume = fc.tuple(peer, group).map(([by, from]) => new Unconsume(by, from));
 
 /** 1000 is the ack timeout at first: just before, at and just after it too. */
@@ -131,6 +135,7 @@ const WEIGHTS: readonly (readonly [number, fc.Arbitrary<Step>])[] = [
   [2, stall],
   [2, take],
   [2, disconnect],
+  [1, halfClose],
   [1, unconsume],
   [6, advance],
   [2, redeclare],
