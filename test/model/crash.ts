@@ -21,6 +21,8 @@ interface GroupState {
   readonly next: number;
   /** Times handed out, by offset. */
   readonly unsettled: ReadonlyMap<number, number>;
+  /** How far its dead letters were sent back. */
+  readonly redriven: number;
 }
 
 interface Killed {
@@ -55,6 +57,7 @@ export class CrashDuring extends Step {
     verifyHandOuts(model, live);
     const after = model.groups.map(stateOf);
     await live.replaceFolder(killed.folder);
+    const endAfter = model.end;
     model.log.messages.length = checkedEnd(
       live.logEnd,
       killed.complete ? model.end : endBefore,
@@ -67,6 +70,8 @@ export class CrashDuring extends Step {
       if (!group.explicit) {
         checkSent(group.name, low ?? shown, shown, handedOut, killed.taken);
       }
+      checkRedriven(low ?? shown, shown, after[index] ?? shown, live.logEnd === endAfter);
+      group.redriven = shown.redriven;
       model.adopt(group, shown.next, shown.unsettled);
     }
     for (const { promises = [] } of killed.answered) checkPromises(promises, live.logEnd);
@@ -109,15 +114,16 @@ export class CrashDuring extends Step {
   }
 }
 
-function stateOf({ next, unsettled }: GroupModel): GroupState {
+function stateOf({ next, unsettled, redriven }: GroupModel): GroupState {
   const attempts = Array.from(unsettled, ([offset, lease]) => [offset, lease.attempts] as const);
-  return { next, unsettled: new Map(attempts) };
+  return { next, unsettled: new Map(attempts), redriven };
 }
 
 function stateShown(live: LiveBroker, group: GroupModel): GroupState {
-  const { next, unsettled } = live.group(group.name).positions;
+  const { definition, positions } = live.group(group.name);
+  const { next, unsettled } = positions;
   const attempts = Array.from(unsettled, (lease) => [lease.offset, lease.attempts] as const);
-  return { next, unsettled: new Map(attempts) };
+  return { next, unsettled: new Map(attempts), redriven: definition.redriven?.end ?? 0 };
 }
 
 function checkedEnd(shown: number, low: number, { end }: BrokerModel): number {
@@ -144,6 +150,18 @@ function checkBetween(name: string, low: GroupState, shown: GroupState, high: Gr
       `${where}, ${count} times`,
     );
   }
+}
+
+/** Letters count as sent back once they are stored, not before. */
+function checkRedriven(
+  low: GroupState,
+  shown: GroupState,
+  high: GroupState,
+  complete: boolean,
+): void {
+  const { redriven } = shown;
+  if (complete) assert(low.redriven <= redriven && redriven <= high.redriven);
+  else assert.equal(redriven, low.redriven, 'letters count as sent back and are not there');
 }
 
 /** Without acks the position stays before what the kernel did not take, or a kill loses it. */

@@ -128,12 +128,17 @@ export class Redrive extends Step {
     const group = model.group(this.#group);
     const headers: [string, number][] = this.#limit === null ? [] : [['limit', this.#limit]];
     const exchange = send(live, OPERATOR, 'redrive', group, headers);
+    const endBefore = model.end;
     const redriven = model.redrive(group, this.#limit ?? Infinity);
     model.process();
     const check = (): void => {
       assert.equal(exchange.text, JSON.stringify({ redriven }));
     };
-    return [{ exchange, check }];
+    const promises = Array.from({ length: redriven }, (_, place) => ({
+      group: null,
+      offset: endBefore + place,
+    }));
+    return [{ exchange, check, promises }];
   }
 
   override toString(): string {

@@ -122,6 +122,7 @@ const interrupted: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: settle },
   { weight: 2, arbitrary: advance },
   { weight: 1, arbitrary: disconnect },
+  { weight: 1, arbitrary: redrive },
 );
 const crash = fc
   .tuple(interrupted, fc.constantFrom(0, 0, 1, 1, 2, 3, 5, 8))
