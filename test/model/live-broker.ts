@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker } from '../../src/broker/broker.js';
 import type { ConsumeGroup } from '../../src/broker/group.js';
+import { KEEP_ALL } from '../../src/broker/retention.js';
 import { DiskStore } from '../../src/queue/disk-store.js';
 import { type Phase, Turn, type TurnTask } from '../../src/turn.js';
 import { turn as loopTurn } from '../support/wait.js';
@@ -61,6 +62,7 @@ export class LiveBroker {
       autoCreateTopics: false,
       topicsMax: 10,
       groupsPerTopicMax: 10,
+      retention: { serverRule: KEEP_ALL, blockBytes: ENGINE_OPTIONS.blockBytes },
       home: () => undefined,
       failed: (where, error) => this.failures.push(`${where}: ${error.stack ?? error.message}`),
     });

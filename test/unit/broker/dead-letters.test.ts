@@ -15,6 +15,7 @@ import { latin1Of, nameKey } from '../../../src/protocol/names.js';
 import { Turn } from '../../../src/turn.js';
 import { cleanUp, onCleanUp } from '../../support/cleanup.js';
 import { ManualClock } from '../../support/manual-clock.js';
+import { keepingAll } from './retained.js';
 import { append, openStore, readAll, readOne, recordsOf } from '../queue/queues.js';
 
 const nobody: LeaseOwner = { delivered: () => undefined, undelivered: () => undefined };
@@ -38,6 +39,7 @@ describe('dead letters', () => {
       budget: new BatchBudget(),
       topicsMax: 10,
       groupsPerTopicMax: 10,
+      retention: keepingAll,
       changed: () => undefined,
       failed: (where, error) => assert.fail(`${where}: ${error.message}`),
     });
