@@ -11,7 +11,7 @@ import { Session } from '../../../src/broker/session.js';
 import { StorageFailedError } from '../../../src/errors.js';
 import { TableBatch } from '../../../src/queue/batch.js';
 import { MemoryQueue } from '../../../src/queue/memory-queue.js';
-import type { Queue, ReadDone } from '../../../src/queue/queue.js';
+import type { Queue, QueueReader, ReadDone } from '../../../src/queue/queue.js';
 import { Turn } from '../../../src/turn.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { turn, until } from '../../support/wait.js';
@@ -172,6 +172,79 @@ for (const [name, open] of kinds) {
     });
   });
 }
+
+/** Answers when the test says so, with what was there when it was asked. */
+class SlowQueue extends MemoryQueue {
+  readonly #answers: (() => void)[] = [];
+
+  override readOne(offset: number, done: ReadDone): void {
+    super.readOne(offset, (error, batch) => {
+      this.#answers.push(() => {
+        done(error, batch);
+      });
+    });
+  }
+
+  override openReader(offset: number, filter: string | null, group: string | null): QueueReader {
+    const reader = super.openReader(offset, filter, group);
+    let reading = false;
+    const read = (maxBytes: number, done: ReadDone): void => {
+      assert(!reading, 'one read at a time');
+      reading = true;
+      reader.read(maxBytes, (error, batch) => {
+        this.#answers.push(() => {
+          reading = false;
+          done(error, batch);
+        });
+      });
+    };
+    return { read, seek: (to) => reader.seek(to), close: () => reader.close() };
+  }
+
+  /** Answers what was asked for first. */
+  answer(): void {
+    this.#answers.shift()?.();
+  }
+}
+
+describe('group reader of a queue that answers late', () => {
+  let queue: SlowQueue;
+  let reading: Reading;
+  beforeEach(async () => {
+    queue = new SlowQueue(new Turn(), 't', 1024 * 1024);
+    await fill(queue, 20);
+    reading = new Reading(queue);
+  });
+
+  it('drops what was read for where the group stood before', () => {
+    assert.equal(reading.reader.peek(), null);
+    reading.positions.moveTo(15);
+    reading.reader.restart();
+    queue.answer();
+    assert.equal(reading.reader.peek(), null);
+    queue.answer();
+    assert.equal(reading.reader.peek()?.offset(0), 15);
+  });
+
+  it('drops what was read under the filter before, and reads once at a time', () => {
+    assert.equal(reading.reader.peek(), null);
+    reading.reader.refilter('');
+    assert.equal(reading.reader.peek(), null);
+    queue.answer();
+    assert.equal(reading.reader.peek(), null);
+    queue.answer();
+    assert.equal(reading.reader.peek()?.offset(0), 0);
+  });
+
+  it('says nothing of a message that came back before the group was moved', async () => {
+    await queue.empty();
+    assert.equal(reading.again(1), null);
+    reading.positions.moveTo(20);
+    reading.reader.restart();
+    queue.answer();
+    assert.deepEqual([reading.gone, reading.readyCount], [[], 0]);
+  });
+});
 
 describe('group reader of a queue that fails', () => {
   afterEach(cleanUp);
