@@ -174,9 +174,7 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
   ack(session: Session, ranges: readonly OffsetRange[], done: AckDone): void {
     const { chosen, refused } = this.#positions.select(session, ranges);
     for (const lease of chosen) this.#positions.settle(lease);
-    this.#acks.push((error) => {
-      done(error, refused);
-    });
+    this.#acks.push((error) => done(error, refused));
     this.wake();
   }
 
@@ -266,6 +264,8 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
     if (lease.explicit || !this.#positions.isCurrent(lease)) return;
     this.#positions.settle(lease);
     this.#changed();
+    // It took a place in the window if the group asks for acks since.
+    if (this.#explicit) this.wake();
   }
 
   /** For Lease: the connection broke with the bytes unsent, so that it was no attempt. */
