@@ -4,9 +4,9 @@
  * was given which message, the answers, the counts, the dead letters. In the end everything is
  * consumed, and nothing may be missing.
  *
- * ZBUS_MODEL_RUNS sets the number of trials (1,000 otherwise). A failure prints the commands, seed,
- * path and replayPath: given back as ZBUS_MODEL_SEED and ZBUS_MODEL_PATH they run that trial again,
- * with ZBUS_MODEL_REPLAY only its shortest form.
+ * ZBUS_MODEL_RUNS sets the number of trials (1,000 otherwise). A failure prints the shortest
+ * commands that fail with a seed, a path and a replayPath; ZBUS_MODEL_SEED, ZBUS_MODEL_PATH and
+ * ZBUS_MODEL_REPLAY, all three, run just those commands again.
  */
 import fc from 'fast-check';
 import { BrokerModel } from './broker-model.js';
