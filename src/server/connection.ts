@@ -221,14 +221,12 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
 
   /** From here on each message is a frame of a WebSocket, in both directions. */
   #upgrade(message: Message): void {
-    const refusal = this.#context.origins.check(message);
+    const owes = this.#inFlight + this.#waiting + this.#order.length + this.#outbox.unsentBytes > 0;
+    const reason = 'An upgrade must have no body, and be sent when all is answered';
+    const early = owes || message.body.length > 0 ? { status: 400, reason } : null;
+    const refusal = this.#context.origins.check(message) ?? early;
     if (refusal !== null) {
       this.refuse(refusal.status, refusal.reason);
-      return;
-    }
-    const owes = this.#inFlight + this.#waiting + this.#order.length + this.#outbox.unsentBytes > 0;
-    if (owes || message.body.length > 0) {
-      this.refuse(400, 'An upgrade must have no body, and be sent when all is answered');
       return;
     }
     const rest = this.#decoder.stop();
