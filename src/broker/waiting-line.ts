@@ -4,6 +4,7 @@
  * its session; those that cannot take bytes now are passed over until they can.
  */
 import type { Clock } from '../clock.js';
+import { Header } from '../protocol/headers.js';
 import type { Exchange } from './exchange.js';
 import type { Session } from './session.js';
 
@@ -18,6 +19,8 @@ export class Waiter {
   readonly exchange: Exchange;
   /** Messages it takes before it leaves the line. */
   credits: number;
+  /** Set by the line. */
+  onLeave: (() => void) | null = null;
   readonly #timeout: WaitTimeout | null;
   #gone = false;
   #stopTimer: (() => void) | null = null;
@@ -51,6 +54,7 @@ export class Waiter {
     this.#gone = true;
     this.#stopTimer?.();
     this.#stopTimer = null;
+    this.onLeave?.();
   }
 
   #restartTimer(): void {
@@ -76,6 +80,8 @@ export class WaitingLine {
   #cutAt = COMPACT_AT;
   /** Waiters whose session takes no bytes now, by session. */
   readonly #parked = new Map<Session, Waiter[]>();
+  /** Those whose requests had ids, by session and id: a grant must not search the line. */
+  readonly #named = new Map<Session, Map<string, Waiter>>();
 
   /** `onRoom` is called when a parked waiter is back in the line. */
   constructor(onRoom: () => void) {
@@ -88,8 +94,8 @@ export class WaitingLine {
   }
 
   push(waiter: Waiter): void {
-    if (this.length >= this.#cutAt) this.#cutOutGone();
-    this.#waiters.push(waiter);
+    if (waiter.exchange.request.headers.has(Header.id)) this.#keepNamed(waiter);
+    this.#append(waiter);
   }
 
   /**
@@ -113,18 +119,13 @@ export class WaitingLine {
     const waiter = this.#waiters[this.#head];
     waiter?.served();
     this.#advance();
-    if (waiter?.gone === false) this.push(waiter);
+    if (waiter?.gone === false) this.#append(waiter);
   }
 
   /** The waiter of `session` whose request had this id; undefined when none is in the line. */
   find(session: Session, id: string): Waiter | undefined {
-    const isWanted = ({ gone, exchange }: Waiter): boolean =>
-      !gone && exchange.session === session && exchange.id === id;
-    for (let i = this.#head; i < this.#waiters.length; i++) {
-      const waiter = this.#waiters[i];
-      if (waiter !== undefined && isWanted(waiter)) return waiter;
-    }
-    return this.#parked.get(session)?.find(isWanted);
+    const waiter = this.#named.get(session)?.get(id);
+    return waiter?.gone === false ? waiter : undefined;
   }
 
   /** Takes out and returns the waiters of `session`, or all. */
@@ -136,9 +137,26 @@ export class WaitingLine {
       waiter.leave();
       removed.push(waiter);
     }
-    if (session === null) this.#parked.clear();
-    else this.#parked.delete(session);
+    for (const kept of [this.#parked, this.#named]) {
+      if (session === null) kept.clear();
+      else kept.delete(session);
+    }
     return removed;
+  }
+
+  #keepNamed(waiter: Waiter): void {
+    const { session, id } = waiter.exchange;
+    const byId = this.#named.get(session) ?? new Map<string, Waiter>();
+    this.#named.set(session, byId.set(id, waiter));
+    waiter.onLeave = () => {
+      if (byId.get(id) === waiter) byId.delete(id);
+      if (byId.size === 0 && this.#named.get(session) === byId) this.#named.delete(session);
+    };
+  }
+
+  #append(waiter: Waiter): void {
+    if (this.length >= this.#cutAt) this.#cutOutGone();
+    this.#waiters.push(waiter);
   }
 
   #cutOutGone(): void {
@@ -169,7 +187,7 @@ export class WaitingLine {
     session.onWritable(() => {
       const back = this.#parked.get(session) ?? [];
       this.#parked.delete(session);
-      for (const waiting of back) this.push(waiting);
+      for (const waiting of back) this.#append(waiting);
       this.#onRoom();
     });
   }

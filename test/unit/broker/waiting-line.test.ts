@@ -25,6 +25,7 @@ class StandingExchange implements Exchange {
 
   constructor(id: string, session = new Session(id, '127.0.0.1:1')) {
     this.id = id;
+    this.request.headers.set('id', id);
     this.session = session;
   }
 
@@ -133,6 +134,14 @@ describe('waiting line', () => {
     stand(line, 'one');
     line.push(new Waiter(new StandingExchange('two'), 2));
     assert.deepEqual(served(line), ['many', 'one', 'two', 'many', 'two', 'many']);
+  });
+
+  it('finds nobody whose session was removed', () => {
+    const session = new Session('s', '127.0.0.1:1');
+    stand(line, 'id', session);
+    assert.notEqual(line.find(session, 'id'), undefined);
+    line.remove(session);
+    assert.equal(line.find(session, 'id'), undefined);
   });
 
   it('finds who still waits by session and id, to grant it more', () => {
