@@ -4,6 +4,7 @@
  * tests after each restart. Throws AssertionError that names the broken promise.
  */
 import assert from 'node:assert/strict';
+import { type AckFigures, AckLedger } from './ack-ledger.js';
 
 /** A message of the log, named by who sent it. */
 export interface Entry {
@@ -19,6 +20,16 @@ export interface RoundFigures {
   readonly recovered: number;
   /** Per group: messages that came a second time. */
   readonly repeated: readonly number[];
+  /** Per group with explicit acks. */
+  readonly acks: readonly AckFigures[];
+}
+
+export interface GroupRule {
+  readonly wants: (producer: number) => boolean;
+  /** One consumer at a time: everything up to the last message seen was seen. */
+  readonly ordered: boolean;
+  /** null: without explicit acks. */
+  readonly ackTimeoutMs: number | null;
 }
 
 interface ProducerRecord {
@@ -30,10 +41,8 @@ interface ProducerRecord {
   readonly acks: Map<number, number>;
 }
 
-interface GroupRecord {
-  readonly wants: (producer: number) => boolean;
-  /** One consumer at a time: everything up to the last message seen was seen. */
-  readonly ordered: boolean;
+interface GroupRecord extends GroupRule {
+  readonly ledger: AckLedger | null;
   readonly seen: Set<number>;
   /** Seen in this round; compared with the log once it is known. */
   round: Entry[];
@@ -47,15 +56,15 @@ export class Oracle {
   readonly #groups: GroupRecord[];
   readonly #log: Entry[] = [];
 
-  constructor(producerCount: number, groups: readonly Pick<GroupRecord, 'wants' | 'ordered'>[]) {
+  constructor(producerCount: number, groups: readonly GroupRule[]) {
     this.#producers = Array.from({ length: producerCount }, () => ({
       sentEnd: 0,
       roundStart: 0,
       acks: new Map<number, number>(),
     }));
-    this.#groups = groups.map(({ wants, ordered }) => ({
-      wants,
-      ordered,
+    this.#groups = groups.map((rule) => ({
+      ...rule,
+      ledger: rule.ackTimeoutMs === null ? null : new AckLedger(rule.ackTimeoutMs),
       seen: new Set(),
       round: [],
       repeated: 0,
@@ -88,6 +97,13 @@ export class Oracle {
     record.round.push(entry);
   }
 
+  /** The books of a group with explicit acks. */
+  ledger(group: number): AckLedger {
+    const { ledger } = this.#group(group);
+    assert(ledger !== null, `group ${group} has no explicit acks`);
+    return ledger;
+  }
+
   /** `tail` is all that the restarted broker has from `end` on. Ends the round. */
   recovered(tail: readonly Entry[]): RoundFigures {
     const sent = this.#sum((producer) => producer.sentEnd - producer.roundStart);
@@ -100,7 +116,8 @@ export class Oracle {
       producer.acks.clear();
     });
     const repeated = this.#groups.map((group, index) => this.#checkSeen(index, group));
-    return { sent, acked, recovered: tail.length, repeated };
+    const acks = this.#groups.flatMap(({ ledger }) => ledger?.endRound() ?? []);
+    return { sent, acked, recovered: tail.length, repeated, acks };
   }
 
   /** The whole log, read again, is the one that was read in pieces. */
@@ -115,12 +132,13 @@ export class Oracle {
     }
   }
 
-  /** Every group has seen each message it wants. */
+  /** Every group has seen each message it wants, and with explicit acks was done with it. */
   assertAllSeen(): void {
-    this.#groups.forEach((group, index) => {
-      const missing = this.#log.filter(
-        (entry) => group.wants(entry.producer) && !group.seen.has(entry.offset),
-      );
+    this.#groups.forEach(({ wants, seen, ledger }, index) => {
+      const missing = this.#log.filter(({ producer, offset }) => {
+        const done = ledger === null ? seen.has(offset) : ledger.wasProcessed(offset);
+        return wants(producer) && !done;
+      });
       const first = missing.slice(0, 5).map(name).join(', ');
       assert.equal(missing.length, 0, `group ${index} never saw ${missing.length}: ${first}`);
     });

@@ -3,9 +3,12 @@
  * tests of this folder; tells the oracle everything that was sent, acknowledged and seen.
  */
 import assert from 'node:assert/strict';
-import type { Entry, Oracle } from './oracle.js';
+import type { Verdict } from './ack-ledger.js';
+import { AckingConsumer } from './acking-consumer.js';
+import type { Entry, GroupRule, Oracle } from './oracle.js';
 import type { Payloads } from './payload.js';
-import { Client } from '../support/client.js';
+import { Client, type Headers } from '../support/client.js';
+import type { Peer } from './peer.js';
 import type { Reply } from '../support/reply-parser.js';
 
 export const TOPIC = 'kept';
@@ -15,54 +18,70 @@ interface GroupPlan {
   readonly name: string;
   readonly filter: string | null;
   readonly consumers: number;
+  /** null: without explicit acks. */
+  readonly ackTimeoutMs: number | null;
 }
 
-/** One consumer, one consumer of some of it, two consumers that share it. */
+/**
+ * One consumer, one consumer of some of it, two consumers that share it, three that share it and
+ * acknowledge.
+ */
 export const GROUPS: readonly GroupPlan[] = [
-  { name: 'all', filter: null, consumers: 1 },
-  { name: 'some', filter: 'from.0;from.2', consumers: 1 },
-  { name: 'shared', filter: null, consumers: 2 },
+  { name: 'all', filter: null, consumers: 1, ackTimeoutMs: null },
+  { name: 'some', filter: 'from.0;from.2', consumers: 1, ackTimeoutMs: null },
+  { name: 'shared', filter: null, consumers: 2, ackTimeoutMs: null },
+  { name: 'acked', filter: null, consumers: 3, ackTimeoutMs: 600 },
 ];
 
 /** As Oracle wants to know the groups. */
-export const GROUP_RULES = GROUPS.map(({ filter, consumers }) => ({
-  wants: (producer: number): boolean => filter === null || producer % 2 === 0,
-  ordered: consumers === 1,
-}));
+export const GROUP_RULES: readonly GroupRule[] = GROUPS.map(
+  ({ filter, consumers, ackTimeoutMs }) => ({
+    wants: (producer) => filter === null || producer % 2 === 0,
+    ordered: consumers === 1,
+    ackTimeoutMs,
+  }),
+);
 
 /** Messages a producer has under way. */
 const PRODUCE_WINDOW = 32;
 /** Consume requests a consumer has waiting. */
 export const CONSUME_WINDOW = 4;
 const READ_WINDOW = 256;
+const NACK_SHARE = 0.03;
+const LATE_SHARE = 0.01;
 
 export class Traffic {
   readonly #oracle: Oracle;
   readonly #payloads: Payloads;
+  readonly #random: () => number;
   readonly #producers: Client[] = [];
-  readonly #consumers: Client[] = [];
+  readonly #consumers: (Client | Peer)[] = [];
   #producing = true;
 
-  constructor(oracle: Oracle, payloads: Payloads) {
+  constructor(oracle: Oracle, payloads: Payloads, random: () => number) {
     this.#oracle = oracle;
     this.#payloads = payloads;
+    this.#random = random;
   }
 
   static async declare(client: Client): Promise<void> {
     await client.expect(200, 'declare', { topic: TOPIC });
-    for (const { name, filter } of GROUPS) {
-      const headers = { topic: TOPIC, consume_group: name, group_start_offset: 0 };
-      const filtered = filter === null ? headers : { ...headers, group_filter: filter };
-      await client.expect(200, 'declare', filtered);
+    for (const { name, filter, ackTimeoutMs } of GROUPS) {
+      await client.expect(200, 'declare', {
+        topic: TOPIC,
+        consume_group: name,
+        group_start_offset: 0,
+        ...(filter === null ? {} : { group_filter: filter }),
+        ...(ackTimeoutMs === null ? {} : { group_mask: 64, group_ack_timeout: ackTimeoutMs }),
+      });
     }
   }
 
   async consume(port: number): Promise<void> {
-    for (const [group, { consumers }] of GROUPS.entries()) {
+    for (const [group, { consumers, ackTimeoutMs }] of GROUPS.entries()) {
       for (let i = 0; i < consumers; i++) {
-        const client = await Client.connect(port);
-        this.#consumers.push(client);
-        for (let k = 0; k < CONSUME_WINDOW; k++) this.#consumeNext(client, group);
+        if (ackTimeoutMs === null) await this.#startConsumer(port, group);
+        else await this.#startAckingConsumer(port, group, i);
       }
     }
   }
@@ -87,7 +106,7 @@ export class Traffic {
   /** Lets the consumers, which `consume` has started, take all that the groups still hold. */
   async drain(client: Client): Promise<void> {
     for (const { name } of GROUPS) {
-      while ((await messageCount(client, name)) > 0);
+      while ((await openCount(client, name)) > 0);
     }
     // A ping's answer stands behind all that was delivered on its connection.
     await Promise.all(this.#consumers.map((consumer) => consumer.fence()));
@@ -112,8 +131,34 @@ export class Traffic {
       .then(onReply, connectionEnded);
   }
 
+  async #startConsumer(port: number, group: number): Promise<void> {
+    const client = await Client.connect(port);
+    this.#consumers.push(client);
+    for (let k = 0; k < CONSUME_WINDOW; k++) this.#consumeNext(client, group);
+  }
+
+  async #startAckingConsumer(port: number, group: number, consumer: number): Promise<void> {
+    const ledger = this.#oracle.ledger(group);
+    const saw = (reply: Reply): number => {
+      const entry = entryOf(reply, this.#payloads);
+      this.#oracle.saw(group, entry);
+      return entry.offset;
+    };
+    const headers = groupHeaders(group);
+    const { peer } = await AckingConsumer.start({
+      port,
+      headers,
+      consumer,
+      ledger,
+      random: this.#random,
+      saw,
+      verdictOn: () => verdictOf(this.#random()),
+    });
+    this.#consumers.push(peer);
+  }
+
   #consumeNext(client: Client, group: number): void {
-    const headers = { topic: TOPIC, consume_group: GROUPS[group]?.name ?? '' };
+    const headers = groupHeaders(group);
     const onReply = (reply: Reply): void => {
       this.#oracle.saw(group, entryOf(reply, this.#payloads));
       this.#consumeNext(client, group);
@@ -171,6 +216,17 @@ function produceHeaders(producer: number, n: number): Record<string, string | nu
   return { topic: TOPIC, tag: `from.${producer}`, ack_level: level, producer, n };
 }
 
-async function messageCount(client: Client, group: string): Promise<number> {
-  return (await client.query<{ messageCount: number }>(TOPIC, group)).messageCount;
+function verdictOf(share: number): Verdict {
+  if (share < NACK_SHARE) return 'nack';
+  return share < NACK_SHARE + LATE_SHARE ? 'late' : 'ack';
+}
+
+function groupHeaders(group: number): Headers {
+  return { topic: TOPIC, consume_group: GROUPS[group]?.name ?? '' };
+}
+
+/** Messages that the group has not handed out, or that are not acknowledged. */
+async function openCount(client: Client, group: string): Promise<number> {
+  const info = await client.query<{ messageCount: number; inFlightCount?: number }>(TOPIC, group);
+  return info.messageCount + (info.inFlightCount ?? 0);
 }

@@ -10,6 +10,7 @@ import { onCleanUp } from '../support/cleanup.js';
 import { Client } from '../support/client.js';
 import { tempFolder } from '../support/temp-folder.js';
 import { BrokerProcess, type Exit } from '../support/broker-process.js';
+import type { AckFigures } from './ack-ledger.js';
 import { Oracle, type RoundFigures } from './oracle.js';
 import { Payloads, randomOf, runSeed } from './payload.js';
 import { CONSUME_WINDOW, GROUPS, GROUP_RULES, PRODUCERS, Traffic, readLog } from './traffic.js';
@@ -62,7 +63,7 @@ export class Trial {
   async run(signal: 'SIGKILL' | 'SIGTERM'): Promise<Exit> {
     const broker = await this.start();
     await this.#check(await Client.connect(broker.port));
-    const traffic = new Traffic(this.#oracle, this.#payloads);
+    const traffic = new Traffic(this.#oracle, this.#payloads, this.random);
     await traffic.consume(broker.port);
     await traffic.produce(broker.port);
     await delay(RUN_MS_MIN + this.random() * (RUN_MS_MAX - RUN_MS_MIN));
@@ -76,7 +77,7 @@ export class Trial {
     const client = await Client.connect(broker.port);
     await this.#check(client);
     this.#oracle.assertLog(await readLog(client, this.#payloads, 0));
-    const traffic = new Traffic(this.#oracle, this.#payloads);
+    const traffic = new Traffic(this.#oracle, this.#payloads, this.random);
     await traffic.consume(broker.port);
     await traffic.drain(client);
     this.#addRound(this.#oracle.recovered([]));
@@ -96,7 +97,9 @@ export class Trial {
   /** A group may get again what was in flight at the kill: what its consumers had asked for. */
   #addRound(figures: RoundFigures): void {
     this.#rounds.push(figures);
-    for (const [group, { name, consumers }] of GROUPS.entries()) {
+    for (const [group, { name, consumers, ackTimeoutMs }] of GROUPS.entries()) {
+      // Of these the ledger says for each message whether it may come again.
+      if (ackTimeoutMs !== null) continue;
       const repeated = figures.repeated[group] ?? 0;
       const inFlight = consumers * CONSUME_WINDOW;
       assert(repeated <= inFlight, `${name} got ${repeated} again, with ${inFlight} in flight`);
@@ -115,6 +118,18 @@ export class Trial {
         `acknowledged, ${sum(({ recovered }) => recovered)} recovered; ` +
         `delivered again: ${repeated.join(', ')}`,
     );
+    this.#printAcks();
     assert(acked > 50 * this.#rounds.length, 'too little traffic to prove anything');
+  }
+
+  #printAcks(): void {
+    const acks = this.#rounds.flatMap((round) => round.acks);
+    const sum = (field: keyof AckFigures): number =>
+      acks.reduce((total, figures) => total + figures[field], 0);
+    console.log(
+      `      with explicit acks: ${sum('settled')} acks answered, ` +
+        `${sum('returned')} given back or timed out and delivered again; ` +
+        `${sum('inFlight')} in flight at the ends, ${sum('repeated')} of them delivered again`,
+    );
   }
 }
