@@ -29,6 +29,9 @@ const COMMANDS: readonly (readonly [url: string, effect: string])[] = [
   ['/produce/TOPIC', 'store a message; the body is the message'],
   ['/consume/TOPIC', 'take the next message; waits while there is none'],
   ['/consume/TOPIC/GROUP', 'the same for a consume group of its own'],
+  ['/ack/TOPIC/GROUP?offset=N', 'say that message N is done, on the connection that took it'],
+  ['/nack/TOPIC/GROUP?offset=N', 'give message N back'],
+  ['/redrive/TOPIC/GROUP', 'send dead messages back to their group'],
   ['/query/TOPIC', 'the topic as JSON'],
   ['/query/TOPIC/GROUP', 'the consume group as JSON'],
   ['/empty/TOPIC', 'drop all messages'],
@@ -71,7 +74,7 @@ function retentionSentence(retention: string | null): string {
     retention === null
       ? 'Nothing is ever deleted by itself'
       : `Messages ${escapeHtml(retention)} are deleted`;
-  return `${rule}, unless their topic has a rule of its own.`;
+  return `${rule}, unless a topic has a rule of its own.`;
 }
 
 export function homePage(info: HomeInfo): HomePage {

@@ -19,7 +19,7 @@ describe('the home page', () => {
   });
 
   it('says what is deleted by itself', () => {
-    assert(body.includes('<p>Nothing is ever deleted by itself, unless their topic has a rule'));
+    assert(body.includes('<p>Nothing is ever deleted by itself, unless a topic has a rule'));
     const rule = retentionText({
       retentionBytes: 1024 ** 3,
       retentionAgeMs: 5000,
