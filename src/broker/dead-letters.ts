@@ -33,7 +33,7 @@ export async function bury(
   lease: Lease,
 ): Promise<void> {
   const name = deadTopicName(topic.name, group.definition.deadTopic);
-  const letter = await recordAt(topic, lease.offset);
+  const letter = await topic.recordAt(lease.offset);
   if (letter === null) return;
   const deadTopic = await topics.exclusively(name, () => ensure(topics, name, undefined));
   const lines =
@@ -150,15 +150,6 @@ function headOf(batch: RecordBatch, i: number): string {
   const start = batch.wireStart(i);
   const blank = batch.bytes.indexOf(HEAD_END, start, 'latin1');
   return batch.bytes.toString('latin1', start, blank + HEAD_END.length);
-}
-
-function recordAt(topic: Topic, offset: number): Promise<RecordBatch | null> {
-  return new Promise((resolve, reject) => {
-    topic.queue.readOne(offset, (error, batch) => {
-      if (error !== null) reject(error);
-      else resolve(batch.count === 0 ? null : batch);
-    });
-  });
 }
 
 function read(reader: QueueReader): Promise<RecordBatch> {

@@ -187,15 +187,10 @@ function checkPosition(offset: number, { firstOffset, nextOffset }: Queue): void
 async function positionAt(topic: Topic, offset: number, id: string | undefined): Promise<number> {
   checkPosition(offset, topic.queue);
   if (id === undefined) return Math.max(offset, topic.queue.firstOffset);
-  const found = await new Promise<string | null>((resolve, reject) => {
-    topic.queue.readOne(offset, (error, batch) => {
-      if (error !== null) reject(error);
-      else resolve(batch.count === 0 ? null : batch.id(0));
-    });
-  });
-  if (found === id) return offset;
+  const record = await topic.recordAt(offset);
+  if (record?.id(0) === id) return offset;
   throw new BadRequestError(
     `Bad group_start_msgid: the message at offset ${offset} ` +
-      (found === null ? 'is not there' : 'has another id'),
+      (record === null ? 'is not there' : 'has another id'),
   );
 }

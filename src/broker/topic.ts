@@ -6,7 +6,7 @@
 import { LimitError, NotFoundError, StorageFullError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { latin1Of, nameKey } from '../protocol/names.js';
-import type { AckLevel, AppendDone, AppendRecord, Queue } from '../queue/queue.js';
+import type { AckLevel, AppendDone, AppendRecord, Queue, RecordBatch } from '../queue/queue.js';
 import type { Clock } from '../clock.js';
 import type { Turn } from '../turn.js';
 import type { BatchBudget } from './batch-budget.js';
@@ -107,6 +107,16 @@ export class Topic {
     for (const name of await this.queue.cursorNames()) {
       this.definition.groups.push(newGroupDefinition(name, this.queue.firstOffset));
     }
+  }
+
+  /** The message at `offset`, as the one record of a batch; null when it is not there. */
+  recordAt(offset: number): Promise<RecordBatch | null> {
+    return new Promise((resolve, reject) => {
+      this.queue.readOne(offset, (error, batch) => {
+        if (error !== null) reject(error);
+        else resolve(batch.count === 0 ? null : batch);
+      });
+    });
   }
 
   findGroup(name: string): ConsumeGroup | undefined {
