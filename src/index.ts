@@ -1,8 +1,8 @@
 /**
  * The public interface of the package: what is not exported here may change in any release.
  */
-export { type Config, defaultConfig } from './config.js';
-export { ConfigError, type ConfigSources, loadConfig } from './config-sources.js';
+export { type Config, defaultConfig } from './config/config.js';
+export { ConfigError, type ConfigSources, loadConfig } from './config/sources.js';
 export * from './errors.js';
 export { createLog, type Log, type LogOptions } from './log.js';
 export type { HostPort } from './server/address.js';

@@ -3,7 +3,7 @@
  * `retention_consumed`, held to the rules of the options of the same names. Used by declare.
  */
 import type { z } from 'zod';
-import { configSchema } from '../config.js';
+import { configSchema } from '../config/config.js';
 import { BadRequestError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import type { Call } from './call.js';

@@ -4,7 +4,7 @@
  * that a user can mend into one line on stderr and exit code 1; any other error is a fault of the
  * program and keeps its stack trace.
  */
-import { ConfigError } from '../config-sources.js';
+import { ConfigError } from '../config/sources.js';
 import { ZbusError } from '../errors.js';
 import { createProgram } from './program.js';
 import { StartError } from './start.js';

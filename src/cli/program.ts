@@ -11,7 +11,7 @@ import {
   environmentName,
   flagName,
   optionInfo,
-} from '../config.js';
+} from '../config/config.js';
 import { version } from '../version.js';
 import { start } from './start.js';
 

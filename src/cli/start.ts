@@ -3,8 +3,8 @@
  * exits 0 within 5 seconds; a second one exits at once. What was acknowledged is safe either way.
  */
 import { constants } from 'node:os';
-import { type Config, retentionText } from '../config.js';
-import { type ConfigSources, loadConfig } from '../config-sources.js';
+import { type Config, retentionText } from '../config/config.js';
+import { type ConfigSources, loadConfig } from '../config/sources.js';
 import { createLog, type Log } from '../log.js';
 import type { HostPort } from '../server/address.js';
 import { version } from '../version.js';

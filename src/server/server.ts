@@ -5,7 +5,7 @@
 import { Broker } from '../broker/broker.js';
 import type { Exchange } from '../broker/exchange.js';
 import { type Clock, systemClock } from '../clock.js';
-import { type Config, retentionText } from '../config.js';
+import { type Config, retentionText } from '../config/config.js';
 import type { Log } from '../log.js';
 import { DiskStore } from '../queue/disk-store.js';
 import { Turn } from '../turn.js';

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
 import { type Clock, systemClock } from '../../src/clock.js';
-import { type Config, defaultConfig } from '../../src/config.js';
+import { type Config, defaultConfig } from '../../src/config/config.js';
 import type { Log } from '../../src/log.js';
 import { Server } from '../../src/server/server.js';
 import { Client } from './client.js';

@@ -3,7 +3,7 @@
  * own, so that a test can kill it and measure its memory. Killed by cleanUp.
  */
 import { readFileSync } from 'node:fs';
-import { type Config, type ConfigKey, environmentName } from '../../src/config.js';
+import { type Config, type ConfigKey, environmentName } from '../../src/config/config.js';
 import { BrokerProcess } from './broker-process.js';
 import { Client } from './client.js';
 import { onCleanUp } from './cleanup.js';

@@ -6,7 +6,7 @@ import {
   environmentName,
   flagName,
   optionInfo,
-} from '../../src/config.js';
+} from '../../src/config/config.js';
 import { createProgram } from '../../src/cli/program.js';
 import { readText } from './sources.js';
 

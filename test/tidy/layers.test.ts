@@ -10,15 +10,14 @@ import { isTypeScript, type Source, textFiles } from './sources.js';
 
 /** What each part may import besides itself and the bottom. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  index: ['config-sources', 'server', 'client', 'broker'],
-  cli: ['config-sources', 'server'],
+  index: ['server', 'client', 'broker'],
+  cli: ['server'],
   server: ['broker', 'tracker', 'queue'],
   broker: ['tracker', 'queue'],
   tracker: ['queue'],
   queue: [],
   client: [],
   protocol: [],
-  'config-sources': [],
 };
 const BOTTOM = new Set(['protocol', 'clock', 'config', 'errors', 'log', 'turn', 'version']);
 /** The bottom knows only these; version, log and turn know nothing. */

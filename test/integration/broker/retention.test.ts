@@ -6,7 +6,7 @@ import type { Client, Headers } from '../../support/client.js';
 import { Consumers } from '../../support/consumer.js';
 import { diskBytes } from '../../support/disk-bytes.js';
 import { until } from '../../support/wait.js';
-import type { Config } from '../../../src/config.js';
+import type { Config } from '../../../src/config/config.js';
 
 const KIB = 1024;
 const BOUND = 512 * KIB;

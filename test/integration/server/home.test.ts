@@ -1,6 +1,6 @@
 /** The home page shows what it should, and cannot be made to run or load anything. */
 import assert from 'node:assert/strict';
-import { retentionText } from '../../../src/config.js';
+import { retentionText } from '../../../src/config/config.js';
 import { homePage } from '../../../src/server/home.js';
 
 describe('the home page', () => {

@@ -10,8 +10,8 @@ import {
   environmentName,
   flagName,
   optionInfo,
-} from '../../../src/config.js';
-import { ConfigError, type ConfigSources, loadConfig } from '../../../src/config-sources.js';
+} from '../../../src/config/config.js';
+import { ConfigError, type ConfigSources, loadConfig } from '../../../src/config/sources.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { tempFolder } from '../../support/temp-folder.js';
 

@@ -1,0 +1,83 @@
+/** Options that bound what a peer can ask for, in amount and in time. */
+import { GIB, KIB, MIB, optionInfos, size, timeMs, wholeNumber } from './values.js';
+
+export const limitOptions = {
+  headerBytesMax: size(KIB, MIB)
+    .default(16 * KIB)
+    .register(optionInfos, {
+      group: 'Limits',
+      placeholder: 'size',
+      description: 'size of the start line and headers of a request; beyond it 431',
+      example: '32KiB',
+    }),
+  headersMax: wholeNumber(8, 10_000).default(100).register(optionInfos, {
+    group: 'Limits',
+    placeholder: 'count',
+    description: 'headers of a request; beyond it 431',
+    example: '200',
+  }),
+  bodyBytesMax: size(0, GIB)
+    .default(16 * MIB)
+    .register(optionInfos, {
+      group: 'Limits',
+      placeholder: 'size',
+      description: 'size of a body, chunks summed; beyond it 413',
+      example: '1MiB',
+    }),
+  connectionsMax: wholeNumber(1, 1_000_000).default(10_000).register(optionInfos, {
+    group: 'Limits',
+    placeholder: 'count',
+    description: 'connections at once; one more is answered 503',
+    example: '50000',
+  }),
+  topicsMax: wholeNumber(1, 1_000_000).default(10_000).register(optionInfos, {
+    group: 'Limits',
+    placeholder: 'count',
+    description: 'topics; beyond it declare is answered 429',
+    example: '1000',
+  }),
+  groupsPerTopicMax: wholeNumber(1, 100_000).default(1000).register(optionInfos, {
+    group: 'Limits',
+    placeholder: 'count',
+    description: 'consume groups of a topic; beyond it declare is answered 429',
+    example: '100',
+  }),
+  inFlightMax: wholeNumber(1, 1_000_000).default(1024).register(optionInfos, {
+    group: 'Limits',
+    placeholder: 'count',
+    description: 'unanswered requests of a connection; beyond it the connection is not read',
+    example: '4096',
+  }),
+  unsentBytesMax: size(64 * KIB, GIB)
+    .default(8 * MIB)
+    .register(optionInfos, {
+      group: 'Limits',
+      placeholder: 'size',
+      description: 'bytes a connection has not taken; beyond it nothing more is delivered to it',
+      example: '32MiB',
+    }),
+  headerTimeoutMs: timeMs(100).default(10_000).register(optionInfos, {
+    group: 'Timeouts',
+    placeholder: 'ms',
+    description: 'time for the headers of a request, from their first byte; beyond it 408',
+    example: '5000',
+  }),
+  bodyTimeoutMs: timeMs(100).default(30_000).register(optionInfos, {
+    group: 'Timeouts',
+    placeholder: 'ms',
+    description: 'time in which a body must end or go on by 64 KiB; beyond it 408',
+    example: '60000',
+  }),
+  writeTimeoutMs: timeMs(100).default(30_000).register(optionInfos, {
+    group: 'Timeouts',
+    placeholder: 'ms',
+    description: 'time a peer may take nothing of what is sent to it; beyond it it is cut off',
+    example: '10000',
+  }),
+  idleTimeout: timeMs(1000).default(180_000).register(optionInfos, {
+    group: 'Timeouts',
+    placeholder: 'ms',
+    description: 'time a connection may stay open with nothing asked and nothing owed',
+    example: '600000',
+  }),
+};

@@ -1,0 +1,111 @@
+/**
+ * What the value of an option may be: sizes, times, counts, lists, switches, as text or as itself.
+ * Used by the lists of options beside this file. Promises: each schema's error is a rule that reads
+ * well behind the option's name.
+ */
+import { z } from 'zod';
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
+/** What help and documents say of an option. */
+export interface OptionInfo {
+  readonly group: 'Server' | 'Security' | 'Storage' | 'Limits' | 'Timeouts' | 'Log';
+  readonly description: string;
+  readonly example: string;
+  /** Shown after the flag; a switch has none. */
+  readonly placeholder?: string;
+}
+
+export const optionInfos = z.registry<OptionInfo>();
+
+const SIZE = /^(\d+)\s*(B|KiB|MiB|GiB)?$/i;
+const SIZE_UNITS = new Map([
+  ['', 1],
+  ['b', 1],
+  ['kib', KIB],
+  ['mib', MIB],
+  ['gib', GIB],
+]);
+
+/** Flags and environment hold text, so text that is a whole number counts as that number. */
+export function wholeNumber(min: number, max: number) {
+  return z.preprocess(
+    (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
+    z
+      .int({ error: `must be a whole number from ${min} to ${max}` })
+      .min(min, { error: `must be at least ${min}` })
+      .max(max, { error: `must be at most ${max}` }),
+  );
+}
+
+/** Bytes: a whole number, or text such as `64KiB` or `16MiB`. */
+export function size(min: number, max: number) {
+  return z.preprocess(
+    (value) => {
+      const match = typeof value === 'string' ? SIZE.exec(value) : null;
+      if (match === null) return value;
+      return Number(match[1]) * (SIZE_UNITS.get((match[2] ?? '').toLowerCase()) ?? 1);
+    },
+    z
+      .int({ error: 'must be a whole number of bytes, or one followed by KiB, MiB or GiB' })
+      .min(min, { error: `must be at least ${sizeText(min)}` })
+      .max(max, { error: `must be at most ${sizeText(max)}` }),
+  );
+}
+
+/** The shortest exact way to write a size: 65536 is `64KiB`. */
+export function sizeText(bytes: number): string {
+  if (bytes > 0 && bytes % GIB === 0) return `${bytes / GIB}GiB`;
+  if (bytes > 0 && bytes % MIB === 0) return `${bytes / MIB}MiB`;
+  if (bytes > 0 && bytes % KIB === 0) return `${bytes / KIB}KiB`;
+  return `${bytes}`;
+}
+
+/** Texts between commas, or an array of texts; compared without regard to case. */
+export function list(item: RegExp, rule: string) {
+  return z.preprocess(
+    (value) => (typeof value === 'string' ? value.split(',').filter((text) => text !== '') : value),
+    z.array(z.string({ error: rule }).trim().toLowerCase().regex(item, { error: rule }), {
+      error: rule,
+    }),
+  );
+}
+
+const SWITCH_TEXTS = new Map<unknown, boolean>([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+]);
+
+export function onOff() {
+  return z.preprocess(
+    (value) => SWITCH_TEXTS.get(value) ?? value,
+    z.boolean({ error: 'must be true or false' }),
+  );
+}
+
+export function text() {
+  return z.string({ error: 'must be text' }).min(1, { error: 'must not be empty' });
+}
+
+/** An empty text is how an environment variable says "none". */
+export function textOrNone() {
+  return z.preprocess((value) => (value === '' ? null : value), text().nullable());
+}
+
+/** Text says "none" as a person would, or by being empty, as an environment variable does. */
+export function orNone<T extends z.ZodType>(schema: T) {
+  return z.preprocess(
+    (value) => (value === '' || value === 'none' ? null : value),
+    schema.nullable(),
+  );
+}
+
+const TIME_MS_MAX = 24 * 60 * 60 * 1000;
+
+export function timeMs(min: number) {
+  return wholeNumber(min, TIME_MS_MAX);
+}
