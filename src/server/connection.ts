@@ -16,6 +16,7 @@ import { Phase, type TurnTask } from '../turn.js';
 import { peerAddress } from './address.js';
 import type { ConnectionContext } from './connection-context.js';
 import { closesAfter } from './keep-alive.js';
+import { OpenRequests } from './open-requests.js';
 import { Outbox, type ReplyOutbox } from './outbox.js';
 import { ReadDeadline } from './read-deadline.js';
 import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
@@ -44,10 +45,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   readonly #order = new ReplyOrder();
   readonly #readDeadline = new ReadDeadline();
   #state: State = State.reading;
-  /** Requests handed to the broker and neither answered nor waiting. */
-  #inFlight = 0;
-  #inFlightBytes = 0;
-  #waiting = 0;
+  readonly #requests = new OpenRequests();
   #messageCount = 0;
   /** Of the last request; the decoder gives the next the same when its head is the same. */
   #admitted: Message['headers'] | null = null;
@@ -129,20 +127,18 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   }
 
   endsWith(exchange: TcpExchange): boolean {
-    if (this.#state === State.reading || this.#inFlight + this.#waiting > 1) return false;
+    if (this.#state === State.reading || this.#requests.count > 1) return false;
     return exchange.named || this.#order.length === 1;
   }
 
   wait(exchange: TcpExchange): boolean {
-    if (this.#waiting >= this.#context.limits.waitingMax) return false;
-    this.#waiting++;
-    this.#leaveFlight(exchange);
+    if (this.#requests.waiting >= this.#context.limits.waitingMax) return false;
+    this.#requests.wait(exchange);
     return true;
   }
 
   complete(exchange: TcpExchange): void {
-    if (exchange.waits) this.#waiting--;
-    else this.#leaveFlight(exchange);
+    this.#requests.end(exchange);
     if (exchange.named) {
       this.#send(exchange);
     } else {
@@ -168,8 +164,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       return;
     }
     const exchange = new TcpExchange(this, message, closesAfter(message));
-    this.#inFlight++;
-    this.#inFlightBytes += exchange.bodyBytes;
+    this.#requests.begin(exchange);
     if (exchange.closes) this.#state = State.finishing;
     if (!exchange.named) this.#order.push(exchange);
     const refusal = known ? null : this.#context.origins.check(message);
@@ -221,7 +216,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
 
   /** From here on each message is a frame of a WebSocket, in both directions. */
   #upgrade(message: Message): void {
-    const owes = this.#inFlight + this.#waiting + this.#order.length + this.#outbox.unsentBytes > 0;
+    const owes = this.#requests.count + this.#order.length + this.#outbox.unsentBytes > 0;
     const reason = 'An upgrade must have no body, and be sent when all is answered';
     const early = owes || message.body.length > 0 ? { status: 400, reason } : null;
     const refusal = this.#context.origins.check(message) ?? early;
@@ -289,7 +284,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       this.refuse(408, `The ${slow} of the request took too long`);
       return;
     }
-    const owes = this.#inFlight + this.#waiting + this.#order.length > 0;
+    const owes = this.#requests.count + this.#order.length > 0;
     if (owes || this.#decoder.state !== 'idle') return;
     if (nowMs - this.#activeMs > this.#context.timeouts.idleMs) this.finish();
   }
@@ -317,19 +312,13 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     const share = this.#readingPaused ? 0.5 : 1;
     return (
       this.session.readingPaused ||
-      this.#inFlight > limits.inFlightMax * share ||
+      this.#requests.exceed(limits, share) ||
       this.#order.length > limits.inFlightMax * share ||
-      this.#inFlightBytes > limits.inFlightBytesMax * share ||
       this.#outbox.unsentBytes + this.#order.heldBytes > limits.unsentBytesMax * share
     );
   }
 
   // ---- sending ---------------------------------------------------------------------------------
-
-  #leaveFlight(exchange: TcpExchange): void {
-    this.#inFlight--;
-    this.#inFlightBytes -= exchange.bodyBytes;
-  }
 
   /** Sends the ordered replies whose turn has come. */
   #sendReady(): void {
@@ -367,14 +356,14 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   #endSession(): void {
     if (this.session.ended) return;
     this.session.end();
-    this.#waiting = 0;
+    this.#requests.dropWaiting();
     this.#order.dropWaiting();
     this.#sendReady();
   }
 
   #endIfDone(): void {
     if (this.#state !== State.finishing) return;
-    if (this.#inFlight > 0 || this.#waiting > 0 || this.#order.length > 0) return;
+    if (this.#requests.count > 0 || this.#order.length > 0) return;
     if (this.#outbox.unsentBytes > 0) return;
     this.#end();
     (this.#webSocket ?? this.#socket).end();
