@@ -100,7 +100,12 @@ class PosixVfs final : public Vfs {
   int unlink(const std::string& path) override { return outcome(::unlink(path.c_str())); }
 
   int mkdir(const std::string& path) override {
-    return outcome(::mkdir(path.c_str(), kFolderMode));
+    if (::mkdir(path.c_str(), kFolderMode) == 0) return 0;
+    if (errno != EEXIST) return -errno;
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0) return -errno;
+    ::close(descriptor);
+    return -EEXIST;
   }
 
   int rmdir(const std::string& path) override { return outcome(::rmdir(path.c_str())); }

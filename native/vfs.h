@@ -49,6 +49,8 @@ class Vfs {
   virtual int open(const std::string& path, OpenMode mode, std::unique_ptr<File>* file) = 0;
   virtual int rename(const std::string& from, const std::string& to) = 0;
   virtual int unlink(const std::string& path) = 0;
+  // -EEXIST when the folder is there; another error when something else is, a link too, unless the
+  // path ends in '/'.
   virtual int mkdir(const std::string& path) = 0;
   virtual int rmdir(const std::string& path) = 0;
   virtual int sync_folder(const std::string& path) = 0;

@@ -112,6 +112,8 @@ TEST_CASE("engine: a link in place of a topic or a file is not followed") {
   std::filesystem::create_directory_symlink(elsewhere, data + "linked");
   std::shared_ptr<Queue> queue;
   CHECK_FALSE(fixture.engine->open_queue("linked", &queue).ok());
+  CHECK_FALSE(fixture.engine->write_definition("linked", "{}").ok());
+  CHECK(std::filesystem::is_empty(elsewhere));
   std::vector<std::string> topics;
   REQUIRE(fixture.engine->list(&topics).ok());
   CHECK(topics.empty());
