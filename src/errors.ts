@@ -82,3 +82,27 @@ export class LimitError extends ZbusError {
   readonly code = 'ZBUS_LIMIT';
   readonly status = 429;
 }
+
+/** No service consumes the topic, or came within `wait`: the call was never run. */
+export class NoServiceError extends ZbusError {
+  readonly code = 'ZBUS_NO_SERVICE';
+  readonly status = 503;
+}
+
+/** The topic has as many unanswered calls, or as many bytes of them, as it may. */
+export class CallsFullError extends ZbusError {
+  readonly code = 'ZBUS_CALLS_FULL';
+  readonly status = 503;
+}
+
+/** The service went away with the call in hand, or answered nonsense: it may have run it. */
+export class ServiceFailedError extends ZbusError {
+  readonly code = 'ZBUS_SERVICE_FAILED';
+  readonly status = 502;
+}
+
+/** No answer within the call's `timeout`. */
+export class CallTimeoutError extends ZbusError {
+  readonly code = 'ZBUS_CALL_TIMEOUT';
+  readonly status = 504;
+}

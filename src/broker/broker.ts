@@ -13,11 +13,12 @@ import type { QueueStore } from '../queue/queue.js';
 import type { Turn } from '../turn.js';
 import { BatchBudget } from './batch-budget.js';
 import { Call } from './call.js';
-import { type CommandContext, commands } from './commands.js';
+import { type CommandContext, handlerOf } from './commands.js';
 import type { Exchange } from './exchange.js';
 import type { ServerIdentity } from './info.js';
 import type { AskedLevel } from './produce.js';
 import { type RetentionOptions, sweepRetention } from './retention.js';
+import { RpcCalls, type RpcOptions } from './rpc/rpc-calls.js';
 import type { Session } from './session.js';
 import { TopicTable } from './topic-table.js';
 
@@ -31,6 +32,7 @@ export interface BrokerOptions {
   readonly topicsMax: number;
   readonly groupsPerTopicMax: number;
   readonly retention: RetentionOptions;
+  readonly rpc: RpcOptions;
   /** Answers the home page. */
   readonly home: (exchange: Exchange) => void;
   /** Something failed that no request can be told of. */
@@ -39,6 +41,7 @@ export interface BrokerOptions {
 
 export class Broker implements CommandContext {
   readonly topics: TopicTable;
+  readonly calls: RpcCalls;
   readonly ackLevel: AskedLevel;
   readonly autoCreateTopics: boolean;
   readonly home: (exchange: Exchange) => void;
@@ -61,11 +64,13 @@ export class Broker implements CommandContext {
     this.#store = options.store;
     this.#failed = options.failed;
     this.#clock = options.clock;
+    this.calls = new RpcCalls(options.clock, options.rpc);
     this.topics = new TopicTable({
       store: options.store,
       turn: options.turn,
       clock: options.clock,
       budget: new BatchBudget(),
+      calls: this.calls,
       topicsMax: options.topicsMax,
       groupsPerTopicMax: options.groupsPerTopicMax,
       retention: options.retention,
@@ -99,10 +104,16 @@ export class Broker implements CommandContext {
     held.push(exchange);
   }
 
+  /** Answers every RPC that waits, and later ones, 503: for those whose connections end next. */
+  endCalls(): void {
+    this.calls.close();
+  }
+
   /** Lets waiting consumers go, writes and syncs everything. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#endSweeps?.();
+    this.endCalls();
     await this.topics.close();
     await this.#store.close();
   }
@@ -123,7 +134,7 @@ export class Broker implements CommandContext {
   #dispatch(call: Call): void | Promise<void> {
     if (this.#closing) throw new ClosedError('The broker is stopping');
     const { cmd } = call.command;
-    const handler = commands.get(cmd);
+    const handler = handlerOf(this, call);
     if (handler === undefined) {
       const text = `Bad format: command(${cmd}) not support`;
       if (call.quiet) call.exchange.silence();

@@ -22,6 +22,8 @@ export const JSON_LINES = 'content-type: application/json\r\n';
 export class Call {
   readonly exchange: Exchange;
   readonly command: Command;
+  /** An RPC is answered whatever its `ack` says: clients of the family send `ack: false`. */
+  mustAnswer = false;
 
   constructor(exchange: Exchange, command: Command) {
     this.exchange = exchange;
@@ -30,6 +32,7 @@ export class Call {
 
   /** `ack: false`: nothing is answered, errors included. */
   get quiet(): boolean {
+    if (this.mustAnswer) return false;
     const ack = this.command.get(Header.ack);
     return ack === 'false' || ack === '0';
   }

@@ -14,12 +14,15 @@ import { redrive } from './dead-letters.js';
 import type { Exchange } from './exchange.js';
 import { groupDetail, groupInfo, type ServerIdentity, serverInfo, topicInfo } from './info.js';
 import { type AskedLevel, produce } from './produce.js';
+import { callByPath, callService, route, rpc } from './rpc/rpc-commands.js';
+import type { RpcCalls } from './rpc/rpc-calls.js';
 import type { TopicTable } from './topic-table.js';
 import { type Topic, topicNotFound } from './topic.js';
 
 /** What the handlers need of the broker. */
 export interface CommandContext {
   readonly topics: TopicTable;
+  readonly calls: RpcCalls;
   readonly identity: ServerIdentity;
   readonly infoVersion: number;
   readonly ackLevel: AskedLevel;
@@ -30,7 +33,7 @@ export interface CommandContext {
 
 export type Handler = (broker: CommandContext, call: Call) => void | Promise<void>;
 
-export const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.produce, produceTo],
   [CommandName.consume, consumeFrom],
   [CommandName.unconsume, onTopic(unconsume)],
@@ -42,15 +45,26 @@ export const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.query, query],
   [CommandName.remove, remove],
   [CommandName.empty, empty],
+  [CommandName.rpc, rpc],
+  [CommandName.route, route],
   [CommandName.server, server],
   [CommandName.ping, ping],
   [CommandName.heartbeat, heartbeat],
   [CommandName.home, home],
 ]);
 
+/** undefined when the command is unknown, and the path names no topic that carries RPC. */
+export function handlerOf(broker: CommandContext, call: Call): Handler | undefined {
+  return commands.get(call.command.cmd) ?? callByPath(broker, call);
+}
+
 function produceTo(broker: CommandContext, call: Call): void | Promise<void> {
   const name = call.topic;
   const topic = broker.topics.find(name);
+  if (topic?.desk) {
+    callService(broker, call, topic, topic.desk);
+    return;
+  }
   if (topic !== undefined) return produce(call, topic, broker.ackLevel, broker.identity.address);
   return autoCreated(broker, call, (created) =>
     produce(call, created, broker.ackLevel, broker.identity.address),
@@ -139,7 +153,8 @@ async function empty(broker: CommandContext, call: Call): Promise<void> {
 }
 
 function server(broker: CommandContext, call: Call): void {
-  call.json(serverInfo(broker.topics, broker.identity, broker.infoVersion));
+  const { topics, identity, infoVersion, calls } = broker;
+  call.json(serverInfo(topics, identity, infoVersion, calls.strayCount));
 }
 
 function ping(_broker: CommandContext, call: Call): void {

@@ -117,17 +117,25 @@ async function redefineTopic(topic: Topic, wanted: WantedTopic): Promise<void> {
   const { definition } = topic;
   const { mask = definition.mask, ackLevel = definition.ackLevel } = wanted;
   const retention = { ...definition.retention, ...wanted.retention };
-  if (hasMask(mask, Mask.memory) !== topic.inMemory) {
-    throw new BadRequestError(
-      'Bad topic_mask: memory (1) cannot change while the topic exists; remove the topic first',
-    );
-  }
+  checkSameKind(mask, topic);
   const same = mask === definition.mask && ackLevel === definition.ackLevel;
   if (same && wanted.retention === undefined) return;
   Object.assign(definition, { mask, ackLevel, retention, lastUpdatedTime: Date.now() });
   await topic.save();
   topic.redefined();
   topic.retention.redefine(retention);
+}
+
+/** What a topic keeps its messages in cannot change. Throws BadRequestError. */
+function checkSameKind(mask: number, { desk, inMemory }: Topic): void {
+  const isRpc = desk !== null;
+  const sameRpc = hasMask(mask, Mask.rpc) === isRpc;
+  // Calls live in memory, whatever the topic's other bits say.
+  if (sameRpc && (isRpc || hasMask(mask, Mask.memory) === inMemory)) return;
+  throw new BadRequestError(
+    `Bad topic_mask: ${sameRpc ? 'memory (1)' : 'rpc (2)'} cannot change while the topic exists; ` +
+      'remove the topic first',
+  );
 }
 
 async function declareGroup(

@@ -19,9 +19,10 @@ import type { GroupPositions } from './group-positions.js';
 import { GroupReader } from './group-reader.js';
 import type { Lease, LeaseOwner } from './lease.js';
 import { Redelivery } from './redelivery.js';
+import type { RpcDesk } from './rpc/rpc-desk.js';
 import type { Session } from './session.js';
 import type { GroupDefinition } from './topic-definition.js';
-import { Waiter } from './waiting-line.js';
+import { type ConsumeOptions, Waiter } from './waiting-line.js';
 import { WakeTimer } from './wake-timer.js';
 
 /** What a group needs of its topic and broker. */
@@ -30,6 +31,8 @@ export interface GroupContext {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly budget: BatchBudget;
+  /** Of a topic with the rpc mask: calls are handed out, and no messages. */
+  readonly desk: RpcDesk | null;
   /** Mask of the topic. */
   readonly topicMask: () => number;
   /** A consumer came or went; `last` when it was the last one. */
@@ -38,13 +41,6 @@ export interface GroupContext {
   readonly bury: (group: ConsumeGroup, lease: Lease) => Promise<void>;
   /** A read or a store failed; the group goes on when it can. */
   readonly failed: (group: ConsumeGroup, error: Error) => void;
-}
-
-export interface ConsumeOptions {
-  /** Messages that the request asks for. */
-  readonly credits: number;
-  /** Answers 204 after this long without a message; null: waits. */
-  readonly timeoutMs: number | null;
 }
 
 /** What could not be settled is told to the consumer in `refused`. */
@@ -329,8 +325,10 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
     });
   }
 
-  /** Hands one message to the waiter; false when none is at hand now. */
+  /** Hands one message or call to the waiter; false when none is at hand now. */
   #deliver(waiter: Waiter, nowMs: number): boolean {
+    const { desk } = this.#context;
+    if (desk !== null) return desk.handOut(this.#consumers.line, waiter, this.#nameHeader, nowMs);
     const [positions, reader] = [this.#positions, this.#reader];
     const due = this.#redelivery.due(nowMs);
     const full = this.#explicit && positions.unsettledCount >= this.definition.ackWindow;

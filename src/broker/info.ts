@@ -5,6 +5,7 @@
 import type { QueueState } from '../queue/queue.js';
 import type { ConsumeGroup } from './group.js';
 import type { RetentionRule } from './retention.js';
+import type { RpcDesk, RpcFigures } from './rpc/rpc-desk.js';
 import type { Topic } from './topic.js';
 
 /** Messages that the answer about a group lists at most. */
@@ -66,6 +67,16 @@ export interface UnsettledInfo {
   returned: { offset: number; retry: number; dueInMs: number }[];
 }
 
+/** The calls of a topic. */
+export interface RpcInfo extends RpcFigures {
+  /** No service has them yet. */
+  queuedCount: number;
+  /** A service has them, and has not answered. */
+  inHandCount: number;
+  /** Of the requests that are kept. */
+  requestBytes: number;
+}
+
 export interface TopicInfo {
   error: null;
   serverAddress: ServerAddress;
@@ -79,6 +90,8 @@ export interface TopicInfo {
   creator: string;
   createdTime: number;
   lastUpdatedTime: number;
+  /** Of a topic with the rpc mask; absent otherwise. */
+  rpc?: RpcInfo;
   /** In effect, the topic's and the server's together; absent while all is kept. */
   retention?: RetentionRule;
   /** Of the first message kept; with `retention`. */
@@ -98,6 +111,8 @@ export interface ServerInfo {
   infoVersion: number;
   trackerList: ServerAddress[];
   topicTable: Record<string, TopicInfo>;
+  /** Answers to RPCs by sessions that were never given one; absent when there were none. */
+  strayAnswerCount?: number;
 }
 
 export function groupInfo(topic: Topic, group: ConsumeGroup): GroupInfo {
@@ -175,10 +190,15 @@ export function topicInfo(topic: Topic, server: ServerIdentity): TopicInfo {
     creator,
     createdTime,
     lastUpdatedTime,
+    ...(topic.desk === null ? {} : { rpc: rpcInfo(topic.desk) }),
     ...(topic.retention.keepsAll ? {} : retentionInfo(topic, state)),
     ...(state.lostCount > 0 ? { lostCount: state.lostCount } : {}),
     ...(state.readOnly ? { readOnly: true as const } : {}),
   };
+}
+
+function rpcInfo({ queuedCount, inHandCount, bytes, figures }: RpcDesk): RpcInfo {
+  return { queuedCount, inHandCount, requestBytes: bytes, ...figures };
 }
 
 function retentionInfo(topic: Topic, { firstOffset, storedBytes }: QueueState): Partial<TopicInfo> {
@@ -189,6 +209,7 @@ export function serverInfo(
   topics: Iterable<Topic>,
   server: ServerIdentity,
   infoVersion: number,
+  strayAnswerCount: number,
 ): ServerInfo {
   const entries = Array.from(topics, (topic): [string, TopicInfo] => [
     topic.name,
@@ -201,5 +222,6 @@ export function serverInfo(
     infoVersion,
     trackerList: [],
     topicTable: Object.fromEntries(entries),
+    ...(strayAnswerCount > 0 ? { strayAnswerCount } : {}),
   };
 }

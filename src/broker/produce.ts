@@ -26,7 +26,7 @@ export function produce(
   const record = {
     id: exchange.id,
     tag,
-    head: storedHead(call, topic, tag, host),
+    head: messageHead(call, topic, tag, host) + lengthLine(command.body.length),
     body: command.body,
   };
   const done: AppendDone = (error, offset, reached) => {
@@ -66,8 +66,8 @@ export function askedLevel(call: Call): AskedLevel | undefined {
   throw new BadRequestError(`Bad ack_level "${value}": must be disk, page or none`);
 }
 
-/** Header lines as a consumer gets them, with content-length and the blank line. */
-function storedHead(call: Call, topic: Topic, tag: string, host: string): string {
+/** Header lines of the message that a request is, as a consumer gets them. */
+export function messageHead(call: Call, topic: Topic, tag: string, host: string): string {
   const { request, session, id } = call.exchange;
   let head =
     `origin_id: ${id}\r\norigin_url: ${call.command.url}\r\norigin_method: ${request.method}\r\n` +
@@ -76,5 +76,10 @@ function storedHead(call: Call, topic: Topic, tag: string, host: string): string
   for (const [name, value] of call.command.headers) {
     if (isPassedOn(name)) head += `${name}: ${value}\r\n`;
   }
-  return head + `content-length: ${call.command.body.length}\r\n\r\n`;
+  return head;
+}
+
+/** The end of a message's head. */
+export function lengthLine(bytes: number): string {
+  return `content-length: ${bytes}\r\n\r\n`;
 }

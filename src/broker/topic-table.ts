@@ -162,7 +162,7 @@ export class TopicTable {
   }
 
   async #add(definition: TopicDefinition): Promise<Topic> {
-    const kind = hasMask(definition.mask, Mask.memory) ? 'memory' : 'disk';
+    const kind = hasMask(definition.mask, Mask.memory | Mask.rpc) ? 'memory' : 'disk';
     const queue = await this.#options.store.open(definition.topicName, kind);
     const topic = new Topic(definition, queue, {
       ...this.#options,

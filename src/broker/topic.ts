@@ -3,7 +3,7 @@
  * commands. Every change of the definition is on disk before the promise of the method that made it
  * resolves.
  */
-import { LimitError, NotFoundError, StorageFullError } from '../errors.js';
+import { BadRequestError, LimitError, NotFoundError, StorageFullError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { latin1Of, nameKey } from '../protocol/names.js';
 import type { AckLevel, AppendDone, AppendRecord, Queue, RecordBatch } from '../queue/queue.js';
@@ -13,6 +13,8 @@ import type { BatchBudget } from './batch-budget.js';
 import { ConsumeGroup, groupNotFound } from './group.js';
 import type { Lease } from './lease.js';
 import { type RetainedTopic, Retention, type RetentionOptions } from './retention.js';
+import type { RpcCalls } from './rpc/rpc-calls.js';
+import { RpcDesk } from './rpc/rpc-desk.js';
 import type { Session } from './session.js';
 import {
   type GroupDefinition,
@@ -25,6 +27,7 @@ export interface TopicContext {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly budget: BatchBudget;
+  readonly calls: RpcCalls;
   readonly groupsPerTopicMax: number;
   /** Stores a copy of a message in the dead-letter topic of its group. */
   readonly bury: (topic: Topic, group: ConsumeGroup, lease: Lease) => Promise<void>;
@@ -41,6 +44,8 @@ export class Topic {
   readonly definition: TopicDefinition;
   readonly queue: Queue;
   readonly retention: Retention;
+  /** Keeps the calls of a topic with the rpc mask, whose queue stays empty; null for others. */
+  readonly desk: RpcDesk | null;
   /** The name as header bytes. */
   readonly nameLatin1: string;
   readonly #context: TopicContext;
@@ -60,9 +65,12 @@ export class Topic {
       context.retention,
       context.clock,
     );
-    queue.onReadable = () => {
+    const wake = (): void => {
       for (const group of this.#groups.values()) group.wake();
     };
+    const isRpc = hasMask(definition.mask, Mask.rpc);
+    this.desk = isRpc ? new RpcDesk(definition.topicName, context.calls, wake) : null;
+    queue.onReadable = wake;
     queue.onCaughtUp = () => {
       for (const session of this.#pausedSessions) session.resumeReading();
       this.#pausedSessions.clear();
@@ -147,6 +155,7 @@ export class Topic {
     if (this.findGroup(group.name) !== group) return;
     this.#groups.delete(nameKey(group.name));
     group.close('removed');
+    this.desk?.servicesChanged(this.consumerCount);
     const { groups } = this.definition;
     groups.splice(groups.indexOf(group.definition), 1);
     await this.save();
@@ -174,6 +183,11 @@ export class Topic {
     session: Session | null,
     done: AppendDone,
   ): void {
+    if (this.desk !== null) {
+      const text = `Topic(${this.name}) carries RPC requests: no message can be stored in it`;
+      done(new BadRequestError(text), -1, 'none');
+      return;
+    }
     if (!this.inMemory) this.queue.append(record, level, done);
     else this.#appendInMemory(record, level, done);
     this.retention.appended(record.head.length + record.body.length);
@@ -184,6 +198,7 @@ export class Topic {
 
   /** Drops every message; all groups stand at the end. */
   async empty(): Promise<void> {
+    this.desk?.empty();
     await this.queue.empty();
     for (const group of this.#groups.values()) group.moveTo(this.queue.nextOffset);
     this.#context.changed();
@@ -198,6 +213,7 @@ export class Topic {
   async close(reason: 'removed' | 'stopping'): Promise<void> {
     for (const group of this.#groups.values()) group.close(reason);
     this.#groups.clear();
+    this.desk?.close();
     try {
       await this.retention.close();
       await this.queue.close();
@@ -263,6 +279,7 @@ export class Topic {
         turn: this.#context.turn,
         clock: this.#context.clock,
         budget: this.#context.budget,
+        desk: this.desk,
         topicMask: () => this.definition.mask,
         bury: (burying, lease) => this.#context.bury(this, burying, lease),
         consumersChanged: (changed, last) => {
@@ -281,6 +298,7 @@ export class Topic {
 
   #consumersChanged(group: ConsumeGroup, last: boolean): void {
     this.#context.changed();
+    this.desk?.servicesChanged(this.consumerCount);
     if (!last || !hasMask(group.definition.mask, Mask.deleteOnExit)) return;
     this.#context
       .exclusively(this.name, async () => {

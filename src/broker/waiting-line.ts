@@ -8,6 +8,14 @@ import { Header } from '../protocol/headers.js';
 import type { Exchange } from './exchange.js';
 import type { Session } from './session.js';
 
+/** What a consume asks for. */
+export interface ConsumeOptions {
+  /** Messages that it grants. */
+  readonly credits: number;
+  /** Answers 204 after this long without a message; null: waits. */
+  readonly timeoutMs: number | null;
+}
+
 /** After how long without a message a waiter is told so. */
 export interface WaitTimeout {
   readonly clock: Clock;

@@ -56,6 +56,20 @@ export const limitOptions = {
       description: 'bytes a connection has not taken; beyond it nothing more is delivered to it',
       example: '32MiB',
     }),
+  rpcCallsMax: wholeNumber(1, 10_000_000).default(50_000).register(optionInfos, {
+    group: 'Limits',
+    placeholder: 'count',
+    description: 'unanswered calls of a topic that carries RPC; one more is answered 503',
+    example: '10000',
+  }),
+  rpcBytesMax: size(64 * KIB, Number.MAX_SAFE_INTEGER)
+    .default(64 * MIB)
+    .register(optionInfos, {
+      group: 'Limits',
+      placeholder: 'size',
+      description: 'memory that the requests of these calls may take; beyond it 503',
+      example: '256MiB',
+    }),
   headerTimeoutMs: timeMs(100).default(10_000).register(optionInfos, {
     group: 'Timeouts',
     placeholder: 'ms',
@@ -73,6 +87,12 @@ export const limitOptions = {
     placeholder: 'ms',
     description: 'time a peer may take nothing of what is sent to it; beyond it it is cut off',
     example: '10000',
+  }),
+  rpcTimeoutMs: timeMs(1).default(10_000).register(optionInfos, {
+    group: 'Timeouts',
+    placeholder: 'ms',
+    description: 'time for the answer to a call that names no timeout of its own; beyond it 504',
+    example: '30000',
   }),
   idleTimeout: timeMs(1000).default(180_000).register(optionInfos, {
     group: 'Timeouts',

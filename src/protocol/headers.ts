@@ -27,6 +27,7 @@ export const Header = {
   groupStartTime: 'group_start_time',
   host: 'host',
   id: 'id',
+  idempotent: 'idempotent',
   limit: 'limit',
   module: 'module',
   offset: 'offset',

@@ -71,6 +71,13 @@ export class Command {
     return this.#url.segments;
   }
 
+  /** First part of a path that names no command where nothing else does: a topic, or a mistake. */
+  get pathTopic(): string | undefined {
+    const [first] = this.#url.segments;
+    const asked = this.#own.has(Header.cmd) || first === undefined || isCommandName(first);
+    return !asked && this.cmd === first ? first : undefined;
+  }
+
   /** The URL as others may see it: as sent, without a token. */
   get url(): string {
     return this.#url.shown;

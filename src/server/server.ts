@@ -52,6 +52,7 @@ export class Server {
     const broker = this.#broker;
     this.#listener = null;
     this.#broker = null;
+    broker?.endCalls();
     await listener?.close(CLOSE_GRACE_MS);
     await broker?.close();
   }
@@ -123,6 +124,11 @@ export class Server {
           consumed: config.retentionConsumed,
         },
         blockBytes: config.blockBytes,
+      },
+      rpc: {
+        timeoutMs: config.rpcTimeoutMs,
+        callsMax: config.rpcCallsMax,
+        bytesMax: config.rpcBytesMax,
       },
       home: (exchange) => {
         const { address } = broker.identity;

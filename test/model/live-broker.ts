@@ -63,6 +63,7 @@ export class LiveBroker {
       topicsMax: 10,
       groupsPerTopicMax: 10,
       retention: { serverRule: KEEP_ALL, blockBytes: ENGINE_OPTIONS.blockBytes },
+      rpc: { timeoutMs: 10_000, callsMax: 10, bytesMax: 1024 },
       home: () => undefined,
       failed: (where, error) => this.failures.push(`${where}: ${error.stack ?? error.message}`),
     });

@@ -8,6 +8,7 @@ import { BatchBudget } from '../../../src/broker/batch-budget.js';
 import { bury, redrive } from '../../../src/broker/dead-letters.js';
 import type { ConsumeGroup } from '../../../src/broker/group.js';
 import { Lease, type LeaseOwner } from '../../../src/broker/lease.js';
+import { RpcCalls } from '../../../src/broker/rpc/rpc-calls.js';
 import { TopicTable } from '../../../src/broker/topic-table.js';
 import { newGroupDefinition, newTopicDefinition } from '../../../src/broker/topic-definition.js';
 import type { Topic } from '../../../src/broker/topic.js';
@@ -16,6 +17,7 @@ import { Turn } from '../../../src/turn.js';
 import { cleanUp, onCleanUp } from '../../support/cleanup.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { keepingAll } from './retained.js';
+import { rpcOptions } from './rpc-options.js';
 import { append, openStore, readAll, readOne, recordsOf } from '../queue/queues.js';
 
 const nobody: LeaseOwner = { delivered: () => undefined, undelivered: () => undefined };
@@ -37,6 +39,7 @@ describe('dead letters', () => {
       turn,
       clock: new ManualClock(),
       budget: new BatchBudget(),
+      calls: new RpcCalls(new ManualClock(), rpcOptions),
       topicsMax: 10,
       groupsPerTopicMax: 10,
       retention: keepingAll,

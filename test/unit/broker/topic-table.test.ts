@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { cpSync } from 'node:fs';
 import { BatchBudget } from '../../../src/broker/batch-budget.js';
+import { RpcCalls } from '../../../src/broker/rpc/rpc-calls.js';
 import { TopicTable } from '../../../src/broker/topic-table.js';
 import { newGroupDefinition, newTopicDefinition } from '../../../src/broker/topic-definition.js';
 import { systemClock } from '../../../src/clock.js';
@@ -13,6 +14,7 @@ import { cleanUp } from '../../support/cleanup.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { openStore } from '../queue/queues.js';
 import { keepingAll } from './retained.js';
+import { rpcOptions } from './rpc-options.js';
 
 /** A data folder on which the topic `broken` can be neither opened nor closed, as the test says. */
 class BreakingStore implements QueueStore {
@@ -67,6 +69,7 @@ describe('topic table', () => {
       turn: new Turn(),
       clock: systemClock,
       budget: new BatchBudget(),
+      calls: new RpcCalls(systemClock, rpcOptions),
       topicsMax: 10,
       groupsPerTopicMax: 10,
       retention: keepingAll,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { BatchBudget } from '../../../src/broker/batch-budget.js';
+import { RpcCalls } from '../../../src/broker/rpc/rpc-calls.js';
 import { Session } from '../../../src/broker/session.js';
 import { newTopicDefinition } from '../../../src/broker/topic-definition.js';
 import { Topic } from '../../../src/broker/topic.js';
@@ -13,6 +14,7 @@ import { Turn } from '../../../src/turn.js';
 import { record } from '../queue/queues.js';
 import { ScriptedEngine } from '../queue/scripted-engine.js';
 import { keepingAll } from './retained.js';
+import { rpcOptions } from './rpc-options.js';
 
 const LARGE = record('large', Buffer.alloc(1024 * 1024));
 
@@ -30,6 +32,7 @@ describe('a topic whose disk is behind', () => {
       turn,
       clock: systemClock,
       budget: new BatchBudget(),
+      calls: new RpcCalls(systemClock, rpcOptions),
       groupsPerTopicMax: 1,
       bury: () => Promise.resolve(),
       retention: keepingAll,
