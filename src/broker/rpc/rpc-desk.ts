@@ -294,6 +294,6 @@ export class RpcDesk {
   }
 }
 
-function mayRetry({ options, attempts, exchange }: RpcCall): boolean {
-  return options.idempotent && attempts < ATTEMPTS_MAX && exchange.alive;
+function mayRetry({ options, attempts, caller }: RpcCall): boolean {
+  return options.idempotent && attempts < ATTEMPTS_MAX && !caller.session.ended;
 }
