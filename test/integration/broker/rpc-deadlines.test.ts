@@ -1,4 +1,4 @@
-/** Deadlines of calls, callers that hang up, services that come later, and the limits of a topic. */
+/** Deadlines of calls, callers that hang up, services that come later, and a topic's limits. */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { TestBroker } from '../../support/broker.js';
@@ -191,7 +191,7 @@ describe('a call without a service', () => {
     assert.equal((await reply).status, 504);
   });
 
-  it('is dropped at the end of its wait, not when the last of the services leaves before', async () => {
+  it('ends with its wait, not when the last service leaves before', async () => {
     await takeOne();
     const { reply } = await call({ wait: 500, timeout: 10_000 });
     await service.client.close();
@@ -248,7 +248,7 @@ describe('a caller that hangs up', () => {
 describe('the calls that a topic keeps', () => {
   afterEach(cleanUp);
 
-  it('are no more than rpcCallsMax; one more is answered 503, and taken when there is room', async () => {
+  it('are no more than rpcCallsMax; one more is answered 503 until there is room', async () => {
     await start({ rpcCallsMax: 3 });
     const request = await takeOne();
     const { reply: second } = await call();

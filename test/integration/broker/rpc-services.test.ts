@@ -1,4 +1,4 @@
-/** Services of one topic: how calls are shared among them, and what becomes of calls when they go. */
+/** Services of a topic: how calls are shared among them, and what becomes of calls when they go. */
 import assert from 'node:assert/strict';
 import { TestBroker } from '../../support/broker.js';
 import { cleanUp } from '../../support/cleanup.js';
@@ -170,7 +170,7 @@ describe('a service that dies', () => {
     assert.equal((await spare.client.reply(id)).body.toString(), 'next');
   });
 
-  it('before its connection took a request has that handed to the next, whatever it is', async () => {
+  it('leaves what its connection did not take to the next, whatever it is', async () => {
     const count = 14;
     const next = await newService();
     await service.wait({ prefetch: 2 * count });
@@ -270,7 +270,7 @@ describe('a topic with calls queued and in hand', () => {
     await assertRpc(caller, { answeredCount: 1, unservedCount: 1 });
   });
 
-  it('whose last group is removed answers 503 to the first, and the service the second', async () => {
+  it('whose last group is removed answers 503 to the queued one alone', async () => {
     await caller.expect(200, 'remove', { topic: 'calc', consume_group: 'calc' });
     assert.equal((await queued).status, 503);
     service.answer(request, 'done');

@@ -1,4 +1,4 @@
-/** RPC as plain HTTP: URLs of both dialects, order, HEAD, keep-alive, as curl, ab and browsers do. */
+/** RPC over plain HTTP, as curl and ab do: URLs of both dialects, order, HEAD, keep-alive. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
@@ -103,7 +103,7 @@ describe('an RPC by URL', () => {
     assert.match(body.toString(), /^Missing method/);
   });
 
-  it('is one only where the path names a topic that carries RPC, and nothing else a command', async () => {
+  it('is one only where the path names an rpc topic, and nothing a command', async () => {
     await caller.expect(200, 'declare', { topic: 'plain' });
     for (const url of ['/plain/math/plus', '/nobody/math/plus', '/%FF%00/x']) {
       const { status, body } = await caller.get(url);
@@ -141,7 +141,7 @@ describe('a plain HTTP connection', () => {
   beforeEach(start);
   afterEach(cleanUp);
 
-  it('gets the answers of pipelined calls in their order, whatever that of the service', async () => {
+  it('gets answers in the order of its calls, whatever that of the service', async () => {
     const count = 20;
     const id = await service.wait({ prefetch: count });
     const urls = Array.from({ length: count }, (_, n) => `/rpc/calc/echo/${n}`);

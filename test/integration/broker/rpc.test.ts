@@ -50,7 +50,7 @@ describe('an RPC', () => {
     });
   }
 
-  it('hands the headers of both sides on, but for those between one side and the broker', async () => {
+  it('hands on headers of both sides, but those that are for the broker', async () => {
     const given = {
       'x-own': utf8('Grüße'),
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
@@ -77,7 +77,7 @@ describe('an RPC', () => {
   });
 
   for (const ack of ['true', 'false']) {
-    it(`is made by a produce too, with ack: ${ack}, and answered by the service alone`, async () => {
+    it(`is made by a produce with ack: ${ack} too, and answered once`, async () => {
       const id = await service.wait();
       const reply = caller.request('produce', { topic: 'CALC', ack }, 'request');
       service.answer(await service.client.reply(id), 'answer');
@@ -126,7 +126,7 @@ describe('an RPC', () => {
     await caller.expect(400, 'rpc', {});
   });
 
-  it('with an id that is not answered yet is refused; the first is answered all the same', async () => {
+  it('under an id that is not answered yet is refused, and the first is not lost', async () => {
     const id = await service.wait();
     const names = { topic: 'calc', id: 'same' };
     caller.send({ cmd: 'rpc', ...names }, 'first');

@@ -3,9 +3,11 @@
  * against its promise, and nothing is kept of those that have ended.
  */
 import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { RpcCalls } from '../../../src/broker/rpc/rpc-calls.js';
 import { RpcDesk } from '../../../src/broker/rpc/rpc-desk.js';
+import { Waiter, WaitingLine } from '../../../src/broker/waiting-line.js';
 import type { Clock } from '../../../src/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { rpcOptions } from './rpc-options.js';
@@ -117,6 +119,39 @@ describe('calls', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('are not changed when the bytes that they were read from are', () => {
+    const world = new RpcWorld(OPTIONS);
+    const desk = new RpcDesk('t', world.calls, () => undefined);
+    desk.servicesChanged(1);
+    for (const size of [100, 100_000]) {
+      const read = Buffer.alloc(size, 'a');
+      const caller = new TestExchange(world.newSession(), 'id');
+      desk.call(caller, '', read, { timeoutMs: 5000, waitMs: 0, idempotent: false });
+      read.fill('b');
+      let given = '';
+      const service = new TestExchange(world.newSession(), 's', (text) => {
+        given = text;
+      });
+      const line = new WaitingLine(() => undefined);
+      line.push(new Waiter(service));
+      const waiter = line.peek();
+      assert(waiter !== undefined && desk.handOut(line, waiter, '', 0));
+      assert.equal(given, 'a'.repeat(size));
+    }
+  });
+
+  it('that a service took behind its own end have failed', () => {
+    const world = new RpcWorld(OPTIONS);
+    const service = world.addService();
+    const options = { timeoutMs: 5000, waitMs: 0, idempotent: false };
+    const call = world.call(world.newSession(), options);
+    world.ask(service);
+    service.session.end();
+    assert.equal(call?.exchange.status, null, 'answered before it is known whether it was taken');
+    world.take(service);
+    assert.equal(call.exchange.status, 502);
   });
 
   it('of 10,000 have one timer', () => {
