@@ -1,6 +1,6 @@
 /**
  * What answers in a benchmark: nginx, a bare Node socket, the broker; each a process of its own,
- * started on a free port and stopped by its pid. Used by ab.ts and queue.ts.
+ * started on a free port and stopped by its pid. Used by the benchmarks.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,6 +22,7 @@ process.on('exit', () => {
 });
 
 const BROKER = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const SERVICE = fileURLToPath(new URL('rpc-service.ts', import.meta.url));
 const BARE = fileURLToPath(new URL('bare-server.ts', import.meta.url));
 
 export interface BrokerOptions {
@@ -45,6 +46,11 @@ export function startBroker({ dir, ackLevel, nodeFlags = [] }: BrokerOptions): P
 /** A Node socket server that answers `replyBytes` bytes to whatever ends a request. */
 export function startBareServer(replyBytes: number): Promise<Contender> {
   return started(spawn(process.execPath, ['--import=tsx', BARE, `${replyBytes}`]), 'SIGTERM');
+}
+
+/** A service of the topic T of the broker on `port`. */
+export function startService(port: number): Promise<Contender> {
+  return started(spawn(process.execPath, ['--import=tsx', SERVICE, `${port}`]), 'SIGTERM');
 }
 
 /** One nginx worker that answers `replyBytes` bytes, head included, to every request. */
