@@ -55,6 +55,7 @@ export class RpcCall implements Delivery, Due {
 
   /** `body` is latin1 text, or a view that is ours for this turn alone. */
   constructor(
+    key: string,
     exchange: Exchange,
     caller: RpcPeer,
     desk: RpcDesk,
@@ -66,7 +67,7 @@ export class RpcCall implements Delivery, Due {
     this.exchange = exchange;
     this.caller = caller;
     this.desk = desk;
-    this.key = callKey(caller.session.id, exchange.id);
+    this.key = key;
     this.options = options;
     this.deadlineMs = nowMs + options.timeoutMs;
     this.waitEndMs = options.waitMs > 0 ? nowMs + options.waitMs : -Infinity;

@@ -76,9 +76,9 @@ export class RpcCalls {
   }
 
   /** Throws ConflictError when the caller waits for the answer to this id, ClosedError. */
-  checkNew(callerId: string, id: string): void {
+  checkNew(key: string, id: string): void {
     if (this.#closed) throw new ClosedError('The broker is stopping');
-    if (!this.#calls.has(callKey(callerId, id))) return;
+    if (!this.#calls.has(key)) return;
     throw new ConflictError(`The call with id ${id} is not answered yet`);
   }
 

@@ -16,7 +16,7 @@ import { latin1Of } from '../../protocol/names.js';
 import type { Exchange } from '../exchange.js';
 import type { Waiter, WaitingLine } from '../waiting-line.js';
 import { CallQueue } from './call-queue.js';
-import { type CallOptions, CallState, RpcCall } from './rpc-call.js';
+import { callKey, type CallOptions, CallState, RpcCall } from './rpc-call.js';
 import type { Answer, RpcCalls } from './rpc-calls.js';
 
 /** What was made of the topic's calls since the broker started: each ends in one of the first. */
@@ -83,7 +83,8 @@ export class RpcDesk {
    */
   call(exchange: Exchange, head: string, body: string | Buffer, options: CallOptions): void {
     const { session } = exchange;
-    this.#calls.checkNew(session.id, exchange.id);
+    const key = callKey(session.id, exchange.id);
+    this.#calls.checkNew(key, exchange.id);
     if (session.ended) {
       exchange.silence();
       return;
@@ -95,7 +96,7 @@ export class RpcDesk {
     }
     const nowMs = this.#calls.clock.nowMs();
     const caller = this.#calls.peer(session);
-    const call = new RpcCall(exchange, caller, this, head, body, options, nowMs);
+    const call = new RpcCall(key, exchange, caller, this, head, body, options, nowMs);
     this.bytes += call.bytes;
     caller.queued.add(call);
     this.#queue.push(call);
