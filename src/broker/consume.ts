@@ -6,6 +6,7 @@ import { BadRequestError, LimitError, NotFoundError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import { latin1Of } from '../protocol/names.js';
 import type { Call } from './call.js';
+import { consumeAsStream } from './stream.js';
 import type { Topic } from './topic.js';
 
 /** Timers hold 31 bits of milliseconds. */
@@ -18,7 +19,12 @@ export function consume(call: Call, topic: Topic): void {
     return;
   }
   const group = topic.group(call.group ?? topic.name);
-  const timeoutMs = call.number(Header.timeout);
+  const { stream } = call.exchange;
+  if (stream !== null && stream !== undefined) {
+    consumeAsStream(call, group, stream, timeout(call));
+    return;
+  }
+  const timeoutMs = timeout(call);
   const credits = prefetch(call);
   if (credits !== undefined && group.grant(call.exchange.session, call.exchange.id, credits)) {
     call.exchange.silence();
@@ -27,10 +33,13 @@ export function consume(call: Call, topic: Topic): void {
   if (!call.exchange.wait()) {
     throw new LimitError('Too many consume requests wait on this connection: inFlightMax reached');
   }
-  group.consume(call.exchange, {
-    credits: credits ?? 1,
-    timeoutMs: timeoutMs === undefined ? null : Math.min(timeoutMs, TIMEOUT_MAX_MS),
-  });
+  group.consume(call.exchange, { credits: credits ?? 1, timeoutMs });
+}
+
+/** null: waits for ever. Throws BadRequestError. */
+function timeout(call: Call): number | null {
+  const timeoutMs = call.number(Header.timeout);
+  return timeoutMs === undefined ? null : Math.min(timeoutMs, TIMEOUT_MAX_MS);
 }
 
 /** Messages granted under the request's id; undefined for one. Throws BadRequestError. */

@@ -5,6 +5,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { Message } from '../protocol/message.js';
+import type { StreamFormat } from '../protocol/stream-format.js';
 import type { Session } from './session.js';
 
 /** A message handed to a peer; the connection calls exactly one of the two, once. */
@@ -13,6 +14,24 @@ export interface Delivery {
   delivered(): void;
   /** The connection broke with these bytes unsent: give the message to the next consumer. */
   undelivered(): void;
+}
+
+/** An answer whose end is not known when it begins; the last one on its connection. */
+export interface ReplyStream {
+  readonly format: StreamFormat;
+  /** The head has left: from here on the exchange itself takes no answer. */
+  readonly begun: boolean;
+  /** True while it takes pieces: from its begin to its end, and while the peer can be reached. */
+  readonly open: boolean;
+  /**
+   * Asks for the head to be sent as soon as every earlier request of the connection is answered;
+   * `Session.onWritable` tells then.
+   */
+  queue(): void;
+  /** Sends a piece, latin1, not empty. When the stream is not open, `delivery` is undelivered. */
+  write(text: string, delivery: Delivery | null): void;
+  /** Ends the stream in good order, and the exchange with it. */
+  end(): void;
 }
 
 export interface Exchange {
@@ -29,6 +48,8 @@ export interface Exchange {
    * when).
    */
   readonly congested: boolean;
+  /** Where the answer may be streamed: absent or null when the request does not ask for it. */
+  readonly stream?: ReplyStream | null;
 
   /**
    * Answers, once; nothing happens when it is not alive. `headerLines` is `name: value\r\n`* in

@@ -220,6 +220,18 @@ export class GroupPositions {
     this.revision++;
   }
 
+  /** Everything from `offset` on counts as never handed out; what is unsettled below stays. */
+  rewindTo(offset: number): void {
+    for (const above of this.#unsettled.keys()) {
+      if (above < offset) continue;
+      this.#unsettled.delete(above);
+      this.#held.delete(above);
+    }
+    this.#returned = this.#returned.filter((lease) => lease.offset < offset);
+    this.next = offset;
+    this.revision++;
+  }
+
   /** The unsettled messages from `first` to `last`, however far these lie apart. */
   *#between(first: number, last: number): Iterable<Lease> {
     if (last - first < this.#unsettled.size) {

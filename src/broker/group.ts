@@ -4,44 +4,24 @@
  * what its consumers are done with, never lead: a message is settled once it was acknowledged, or,
  * without explicit acks, once the kernel has it.
  */
-import type { Clock } from '../clock.js';
 import { NotFoundError, type ZbusError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { latin1Of, nameKey } from '../protocol/names.js';
 import type { OffsetRange } from '../protocol/offsets.js';
-import type { Cursor, Queue } from '../queue/queue.js';
-import { Phase, type Turn, type TurnTask } from '../turn.js';
-import type { BatchBudget } from './batch-budget.js';
+import type { Cursor } from '../queue/queue.js';
+import { Phase, type TurnTask } from '../turn.js';
 import type { Exchange } from './exchange.js';
 import { GroupConsumers } from './group-consumers.js';
+import type { GroupContext } from './group-context.js';
 import { GroupCursor } from './group-cursor.js';
 import type { GroupPositions } from './group-positions.js';
 import { GroupReader } from './group-reader.js';
 import type { Lease, LeaseOwner } from './lease.js';
 import { Redelivery } from './redelivery.js';
-import type { RpcDesk } from './rpc/rpc-desk.js';
 import type { Session } from './session.js';
 import type { GroupDefinition } from './topic-definition.js';
 import { type ConsumeOptions, Waiter } from './waiting-line.js';
 import { WakeTimer } from './wake-timer.js';
-
-/** What a group needs of its topic and broker. */
-export interface GroupContext {
-  readonly queue: Queue;
-  readonly turn: Turn;
-  readonly clock: Clock;
-  readonly budget: BatchBudget;
-  /** Of a topic with the rpc mask: calls are handed out, and no messages. */
-  readonly desk: RpcDesk | null;
-  /** Mask of the topic. */
-  readonly topicMask: () => number;
-  /** A consumer came or went; `last` when it was the last one. */
-  readonly consumersChanged: (group: ConsumeGroup, last: boolean) => void;
-  /** Stores a copy of the message in the group's dead-letter topic. */
-  readonly bury: (group: ConsumeGroup, lease: Lease) => Promise<void>;
-  /** A read or a store failed; the group goes on when it can. */
-  readonly failed: (group: ConsumeGroup, error: Error) => void;
-}
 
 /** What could not be settled is told to the consumer in `refused`. */
 export type AckDone = (error: ZbusError | null, refused: readonly number[]) => void;
@@ -141,13 +121,15 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
    * Puts the exchange into the waiting line. Throws ForbiddenError when the group is exclusive and
    * another session consumes.
    */
-  consume(exchange: Exchange, { credits, timeoutMs }: ConsumeOptions): void {
+  consume(exchange: Exchange, { credits, timeoutMs, lastSeen }: ConsumeOptions): void {
     const expired = (): void => {
       exchange.answer(204, '', '');
     };
     const { clock } = this.#context;
     const timeout = timeoutMs === null ? null : { clock, timeoutMs, expired };
+    const alone = this.consumers.length === 0;
     this.#consumers.push(new Waiter(exchange, credits, timeout));
+    if (lastSeen !== undefined && alone) this.#resumeBehind(lastSeen);
     this.wake();
   }
 
@@ -211,9 +193,7 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
   /** Moves the group; takes effect at once, also on what was read ahead and handed out. */
   moveTo(offset: number): void {
     this.#positions.moveTo(offset);
-    this.#reader.restart();
-    this.#cursor.store();
-    this.wake();
+    this.#readOn();
   }
 
   /** What lies below `firstOffset` was deleted from the log. */
@@ -323,6 +303,21 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
       },
       wake: this.wake,
     });
+  }
+
+  /** What was sent behind `lastSeen` may never have been seen: it is handed out again. */
+  #resumeBehind(lastSeen: number): void {
+    const offset = Math.max(lastSeen + 1, this.#context.queue.firstOffset);
+    if (offset >= this.#positions.next) return;
+    this.#positions.rewindTo(offset);
+    this.#readOn();
+  }
+
+  /** The group was moved. */
+  #readOn(): void {
+    this.#reader.restart();
+    this.#cursor.store();
+    this.wake();
   }
 
   /** Hands one message or call to the waiter; false when none is at hand now. */

@@ -14,6 +14,11 @@ export interface ConsumeOptions {
   readonly credits: number;
   /** Answers 204 after this long without a message; null: waits. */
   readonly timeoutMs: number | null;
+  /**
+   * The last message that this consumer saw on an earlier connection: if it is alone in the group,
+   * what was handed out behind that is handed out again.
+   */
+  readonly lastSeen?: number | undefined;
 }
 
 /** After how long without a message a waiter is told so. */

@@ -28,6 +28,7 @@ export const Header = {
   host: 'host',
   id: 'id',
   idempotent: 'idempotent',
+  lastEventId: 'last-event-id',
   limit: 'limit',
   module: 'module',
   offset: 'offset',

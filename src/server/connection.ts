@@ -12,6 +12,7 @@ import { Session } from '../broker/session.js';
 import { FramingError } from '../errors.js';
 import { Decoder, type DecoderEvents } from '../protocol/codec.js';
 import type { Message } from '../protocol/message.js';
+import { streamFormat } from '../protocol/stream-format.js';
 import { Phase, type TurnTask } from '../turn.js';
 import { peerAddress } from './address.js';
 import type { ConnectionContext } from './connection-context.js';
@@ -22,6 +23,7 @@ import { ReadDeadline } from './read-deadline.js';
 import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
 import { ReplyOrder, ReplySlot } from './reply-order.js';
 import { TcpExchange, type ExchangeOwner } from './tcp-exchange.js';
+import type { StreamReply } from './stream-reply.js';
 import type { Swept } from './timeout-sweep.js';
 import { isUpgrade, WebSocketPeer } from './websocket-peer.js';
 
@@ -34,6 +36,8 @@ type State = (typeof State)[keyof typeof State];
 
 export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept {
   readonly session: Session;
+  /** The last reply of the connection, when it is a stream. */
+  stream: StreamReply | null = null;
   /** Kept by Turn. */
   scheduled = false;
   readonly #socket: Socket;
@@ -109,6 +113,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       if (nowMs - this.#outbox.writingSinceMs > timeouts.stalledWriteMs) this.destroy();
     } else if (this.#webSocket !== null) {
       if (!this.#webSocket.isAlive(nowMs)) this.destroy();
+    } else if (this.stream !== null) {
+      this.stream.checkIdle(nowMs);
     } else if (this.#state === State.reading && !this.#readingPaused) {
       this.#checkReading(nowMs);
     }
@@ -145,6 +151,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       this.#order.hold(exchange);
       this.#sendReady();
     }
+    this.stream?.beginIfLast();
     this.#context.turn.schedule(Phase.send, this);
   }
 
@@ -163,7 +170,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       this.#upgrade(message);
       return;
     }
-    const exchange = new TcpExchange(this, message, closesAfter(message));
+    const format = this.#webSocket === null ? streamFormat(message.headers.get('accept')) : null;
+    const exchange = new TcpExchange(this, message, closesAfter(message), format);
     this.#requests.begin(exchange);
     if (exchange.closes) this.#state = State.finishing;
     if (!exchange.named) this.#order.push(exchange);

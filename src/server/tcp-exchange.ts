@@ -8,12 +8,16 @@ import type { Buffer } from 'node:buffer';
 import type { Delivery, Exchange } from '../broker/exchange.js';
 import type { Session } from '../broker/session.js';
 import type { Message } from '../protocol/message.js';
+import type { StreamFormat } from '../protocol/stream-format.js';
 import { CLOSE, KEEP_ALIVE, isBodyless, lengthLine, statusLine } from './reply-head.js';
 import { ReplySlot } from './reply-order.js';
+import { type StreamOwner, StreamReply } from './stream-reply.js';
 
 /** What an exchange needs of its connection. */
 export interface ExchangeOwner {
   readonly session: Session;
+  /** Told to begin whenever a reply was made, for it is to be the last. */
+  stream: StreamReply | null;
   /** True while replies can still be sent. */
   readonly takesReplies: boolean;
   readonly congested: boolean;
@@ -33,24 +37,32 @@ export interface ExchangeOwner {
  */
 const INLINE_BYTES_MAX = 8 * 1024;
 
-export class TcpExchange extends ReplySlot implements Exchange {
+export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
   readonly request: Message;
   /** True when the request came with an id, so that its reply may go out in any order. */
   readonly named: boolean;
   /** Body bytes of the request as it was read, whatever becomes of `request.body`. */
   readonly bodyBytes: number;
+  readonly stream: StreamReply | null;
   readonly #owner: ExchangeOwner;
   #id: string;
   #done = false;
 
-  constructor(owner: ExchangeOwner, request: Message, closes: boolean) {
+  /** `format`: as what the answer may be streamed, which is the last one then. */
+  constructor(
+    owner: ExchangeOwner,
+    request: Message,
+    closes: boolean,
+    format: StreamFormat | null = null,
+  ) {
     super();
     this.#owner = owner;
     this.request = request;
     this.#id = request.headers.get('id') ?? '';
     this.named = this.#id !== '';
     this.bodyBytes = request.body.length;
-    this.closes = closes;
+    this.closes = closes || format !== null;
+    this.stream = format === null ? null : new StreamReply(this, format);
   }
 
   get session(): Session {
@@ -119,6 +131,37 @@ export class TcpExchange extends ReplySlot implements Exchange {
     }
     this.waits = this.#owner.wait(this);
     return this.waits;
+  }
+
+  // ---- for StreamReply -------------------------------------------------------------------------
+
+  get idLine(): string {
+    return this.named ? `id: ${this.#id}\r\n` : '';
+  }
+
+  get takesReplies(): boolean {
+    return this.#owner.takesReplies;
+  }
+
+  get isLast(): boolean {
+    return this.alive && this.#owner.endsWith(this);
+  }
+
+  queued(stream: StreamReply): void {
+    this.#owner.stream = stream;
+  }
+
+  begun(): void {
+    this.#done = true;
+    this.session.writable();
+  }
+
+  send(slot: ReplySlot): void {
+    this.#owner.sendPart(slot);
+  }
+
+  ended(): void {
+    this.#complete();
   }
 
   #reply(status: number, lines: string, body: string | Buffer): void {
