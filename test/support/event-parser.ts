@@ -9,13 +9,16 @@ export interface ServerSentEvent {
   readonly lastEventId: string;
 }
 
+/** A CR at the end may be the first half of one. */
+const LINE_END = /\r\n|\n|\r(?!$)/;
+
 export class EventParser {
   /** The reconnection time that the stream asked for, in milliseconds. */
   retryMs: number | null = null;
   readonly comments: string[] = [];
   readonly #onEvent: (event: ServerSentEvent) => void;
   readonly #decoder = new TextDecoder();
-  #text = '';
+  #parts: string[] = [];
   #data = '';
   #type = '';
   #lastEventId = '';
@@ -25,14 +28,16 @@ export class EventParser {
   }
 
   push(chunk: Uint8Array): void {
-    this.#text += this.#decoder.decode(chunk, { stream: true });
-    for (;;) {
-      const end = /\r\n|\n|\r(?!$)/.exec(this.#text);
-      if (end === null) return;
-      const line = this.#text.slice(0, end.index);
-      this.#text = this.#text.slice(end.index + end[0].length);
-      this.#onLine(line);
+    const text = this.#decoder.decode(chunk, { stream: true });
+    this.#parts.push(text);
+    // A long line is put together once, not with each chunk.
+    if (!/[\r\n]/.test(text)) return;
+    let rest = this.#parts.join('');
+    for (let end = LINE_END.exec(rest); end !== null; end = LINE_END.exec(rest)) {
+      this.#onLine(rest.slice(0, end.index));
+      rest = rest.slice(end.index + end[0].length);
     }
+    this.#parts = [rest];
   }
 
   #onLine(line: string): void {
