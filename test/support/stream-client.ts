@@ -1,6 +1,6 @@
 /**
- * A consumer that reads a stream of messages with Node's own HTTP client: server-sent events or JSON
- * lines. Closed by cleanUp.
+ * A consumer that reads a stream of messages with Node's own HTTP client: server-sent events or
+ * JSON lines. Closed by cleanUp.
  */
 import assert from 'node:assert/strict';
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';

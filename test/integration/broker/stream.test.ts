@@ -1,6 +1,6 @@
 /**
- * Consuming by a stream: who gets what, when it ends and what its reader is told, and that a message
- * in it is a delivery like any other. Most hold for both formats.
+ * Consuming by a stream: who gets what, when it ends and what its reader is told, and that a
+ * message in it is a delivery like any other. Most hold for both formats.
  */
 import assert from 'node:assert/strict';
 import { TestBroker } from '../../support/broker.js';
