@@ -12,6 +12,9 @@ import type { Topic } from './topic.js';
 /** Timers hold 31 bits of milliseconds. */
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 
+const RPC_NEEDS_ANSWERS =
+  'The topic carries RPC, whose calls a stream cannot answer: consume over TCP or a WebSocket';
+
 export function consume(call: Call, topic: Topic): void {
   const offset = call.number(Header.offset);
   if (offset !== undefined) {
@@ -21,6 +24,7 @@ export function consume(call: Call, topic: Topic): void {
   const group = topic.group(call.group ?? topic.name);
   const { stream } = call.exchange;
   if (stream !== null && stream !== undefined) {
+    if (topic.desk !== null) throw new BadRequestError(RPC_NEEDS_ANSWERS);
     consumeAsStream(call, group, stream, timeout(call));
     return;
   }
