@@ -111,6 +111,7 @@ Napi::Object init(Napi::Env, Napi::Object exports) {
   add_function<topic_remove>(exports, "topic_remove");
   add_function<queue_open>(exports, "queue_open");
   add_function<queue_close>(exports, "queue_close");
+  add_check_functions(exports);
   add_queue_functions(exports);
   add_reader_functions(exports);
   return exports;

@@ -1,5 +1,5 @@
 // What the handles given to JavaScript hold, and the functions of the addon by subject. Shared by
-// addon.cc, addon_queue.cc and addon_reader.cc.
+// addon.cc, addon_check.cc, addon_queue.cc and addon_reader.cc.
 #pragma once
 
 #include <atomic>
@@ -67,6 +67,7 @@ struct CursorHandle {
   CursorRef cursor;
 };
 
+void add_check_functions(Napi::Object exports);
 void add_queue_functions(Napi::Object exports);
 void add_reader_functions(Napi::Object exports);
 

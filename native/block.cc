@@ -9,17 +9,9 @@ namespace {
 
 constexpr size_t kOffsetDigits = 20;
 
-}  // namespace
-
-std::string block_name(uint64_t first_offset) {
-  std::array<char, 32> name;
-  const int length = std::snprintf(name.data(), name.size(), "%020" PRIu64 ".block", first_offset);
-  return {name.data(), static_cast<size_t>(length)};
-}
-
-bool parse_block_name(std::string_view name, uint64_t* first_offset) {
-  if (name.size() != kOffsetDigits + kBlockSuffix.size()) return false;
-  if (name.substr(kOffsetDigits) != kBlockSuffix) return false;
+bool parse_name(std::string_view name, std::string_view suffix, uint64_t* first_offset) {
+  if (name.size() != kOffsetDigits + suffix.size()) return false;
+  if (name.substr(kOffsetDigits) != suffix) return false;
   uint64_t value = 0;
   for (const char digit : name.substr(0, kOffsetDigits)) {
     if (digit < '0' || digit > '9') return false;
@@ -30,8 +22,24 @@ bool parse_block_name(std::string_view name, uint64_t* first_offset) {
   return true;
 }
 
+}  // namespace
+
+std::string block_name(uint64_t first_offset) {
+  std::array<char, 32> name;
+  const int length = std::snprintf(name.data(), name.size(), "%020" PRIu64 ".block", first_offset);
+  return {name.data(), static_cast<size_t>(length)};
+}
+
+bool parse_block_name(std::string_view name, uint64_t* first_offset) {
+  return parse_name(name, kBlockSuffix, first_offset);
+}
+
+bool parse_index_name(std::string_view name, uint64_t* first_offset) {
+  return parse_name(name, kIndexSuffix, first_offset);
+}
+
 std::string Block::index_name() const {
-  return block_name(first_offset).substr(0, kOffsetDigits) + ".index";
+  return block_name(first_offset).substr(0, kOffsetDigits) + std::string(kIndexSuffix);
 }
 
 Status Block::load_salt(Disk& disk, OpenFile& file, bool* known) {
@@ -86,15 +94,20 @@ Status read_block_header(Disk& disk, OpenFile& file, uint64_t first_offset, Bloc
                          bool* valid) {
   *valid = false;
   for (const uint64_t position : {uint64_t{0}, kBlockHeaderCopyPosition}) {
-    std::array<uint8_t, kBlockHeaderBytes> bytes{};
-    size_t got = 0;
-    Status status = disk.read(file, bytes.data(), bytes.size(), position, &got);
-    if (!status.ok()) return status;
-    *valid = got == bytes.size() && decode_block_header(bytes.data(), header) &&
-             header->first_offset == first_offset;
-    if (*valid) return {};
+    Status status = read_header_copy(disk, file, position, first_offset, header, valid);
+    if (!status.ok() || *valid) return status;
   }
   return {};
+}
+
+Status read_header_copy(Disk& disk, OpenFile& file, uint64_t position, uint64_t first_offset,
+                        BlockHeader* header, bool* valid) {
+  std::array<uint8_t, kBlockHeaderBytes> bytes{};
+  size_t got = 0;
+  Status status = disk.read(file, bytes.data(), bytes.size(), position, &got);
+  *valid = status.ok() && got == bytes.size() && decode_block_header(bytes.data(), header) &&
+           header->first_offset == first_offset;
+  return status;
 }
 
 }  // namespace zbus

@@ -15,10 +15,12 @@
 namespace zbus {
 
 inline constexpr std::string_view kBlockSuffix = ".block";
+inline constexpr std::string_view kIndexSuffix = ".index";
 
 std::string block_name(uint64_t first_offset);
 // False when the name is not a block's.
 bool parse_block_name(std::string_view name, uint64_t* first_offset);
+bool parse_index_name(std::string_view name, uint64_t* first_offset);
 
 struct Block {
   Block(uint64_t id, std::string folder_path, uint64_t first)
@@ -60,5 +62,8 @@ Status write_block_header(Disk& disk, OpenFile& file, const BlockHeader& header)
 // `*valid` is false when neither copy is a header of the block that begins with `first_offset`.
 Status read_block_header(Disk& disk, OpenFile& file, uint64_t first_offset, BlockHeader* header,
                          bool* valid);
+// As above, of the copy that stands at `position`.
+Status read_header_copy(Disk& disk, OpenFile& file, uint64_t position, uint64_t first_offset,
+                        BlockHeader* header, bool* valid);
 
 }  // namespace zbus

@@ -10,7 +10,6 @@
 namespace zbus {
 namespace {
 
-constexpr std::string_view kCursorSuffix = ".cursor";
 // Leaves room for the suffixes within the 255 bytes of a file name.
 constexpr size_t kCursorFileBytesMax = 240;
 
@@ -51,6 +50,30 @@ bool decode_slot(const uint8_t* source, CursorSlot* slot) {
 }
 
 }  // namespace
+
+// Slots are written in turn, so the one behind the newest is the oldest.
+Status read_cursor_file(Disk& disk, const std::string& path, CursorFile* cursor) {
+  *cursor = {};
+  std::string bytes;
+  Status status = disk.read_file(path, kCursorSlots * kCursorSlotBytes, &bytes);
+  if (status.error_number() == ENOENT) return {};
+  if (!status.ok()) return status;
+  bytes.resize(kCursorSlots * kCursorSlotBytes);
+  for (size_t i = 0; i < kCursorSlots; i++) {
+    CursorSlot slot;
+    const std::string_view content(bytes.data() + i * kCursorSlotBytes, kCursorSlotBytes);
+    if (!decode_slot(reinterpret_cast<const uint8_t*>(content.data()), &slot)) {
+      const bool blank = content.find_first_not_of('\0') == std::string_view::npos;
+      cursor->slots_damaged += blank ? 0 : 1;
+      continue;
+    }
+    if (cursor->valid && slot.generation <= cursor->newest.generation) continue;
+    cursor->newest = std::move(slot);
+    cursor->newest_index = i;
+    cursor->valid = true;
+  }
+  return {};
+}
 
 Cursor::Cursor(std::shared_ptr<Context> context, std::string path, CursorSlot slot,
                size_t slot_index)
@@ -186,9 +209,12 @@ Status CursorSet::open(const std::string& file, const std::string& name, uint64_
   size_t index = 0;
   bool valid = false;
   if (!create) {
-    Status status = read(file, &slot, &index, &valid);
+    CursorFile stored;
+    Status status = read_cursor_file(context_->disk, path_of(file), &stored);
     if (!status.ok()) return status;
-    valid = valid && slot.name == name && slot.log_id == log_id_;
+    slot = std::move(stored.newest);
+    index = stored.newest_index;
+    valid = stored.valid && slot.name == name && slot.log_id == log_id_;
   }
   if (valid) {
     index = (index + 1) % kCursorSlots;
@@ -198,9 +224,8 @@ Status CursorSet::open(const std::string& file, const std::string& name, uint64_
     if (!status.ok()) return status;
     index = 1;
   }
-  const std::string path = folder_ + "/" + file + std::string(kCursorSuffix);
   const bool above = slot.floor > next;
-  auto opened = std::make_shared<Cursor>(context_, path, std::move(slot), index);
+  auto opened = std::make_shared<Cursor>(context_, path_of(file), std::move(slot), index);
   if (above) {
     // On the disk before anything is appended: a later opening would skip what is new in the log.
     bool listed = false;
@@ -213,38 +238,19 @@ Status CursorSet::open(const std::string& file, const std::string& name, uint64_
   return {};
 }
 
-// The newest of the slots; `*index` says which. Slots are written in turn, so the one behind it is
-// the oldest.
-Status CursorSet::read(const std::string& file, CursorSlot* slot, size_t* index, bool* valid) {
-  *valid = false;
-  std::string bytes;
-  const std::string path = folder_ + "/" + file + std::string(kCursorSuffix);
-  Status status = context_->disk.read_file(path, kCursorSlots * kCursorSlotBytes, &bytes);
-  if (status.error_number() == ENOENT) return {};
-  if (!status.ok()) return status;
-  bytes.resize(kCursorSlots * kCursorSlotBytes);
-  for (size_t i = 0; i < kCursorSlots; i++) {
-    CursorSlot candidate;
-    const auto source = reinterpret_cast<const uint8_t*>(bytes.data()) + i * kCursorSlotBytes;
-    if (!decode_slot(source, &candidate)) continue;
-    if (*valid && candidate.generation <= slot->generation) continue;
-    *slot = candidate;
-    *index = i;
-    *valid = true;
-  }
-  return {};
+std::string CursorSet::path_of(const std::string& file) const {
+  return folder_ + "/" + file + std::string(kCursorSuffix);
 }
 
 // Makes the file with one valid slot. What stood there and was not understood is kept beside it.
 Status CursorSet::make(const std::string& file, const CursorSlot& slot) {
   const std::string name = file + std::string(kCursorSuffix);
-  CursorSlot before;
-  size_t index = 0;
-  bool valid = false;
-  Status status = read(file, &before, &index, &valid);
+  const std::string path = path_of(file);
+  CursorFile before;
+  Status status = read_cursor_file(context_->disk, path, &before);
   if (!status.ok()) return status;
-  if (!valid || before.name != slot.name) {
-    status = context_->disk.rename(folder_ + "/" + name, folder_ + "/" + name + ".bad");
+  if (!before.valid || before.newest.name != slot.name) {
+    status = context_->disk.rename(path, path + std::string(kBadSuffix));
     if (!status.ok() && status.error_number() != ENOENT) return status;
   }
   std::string bytes(kCursorSlots * kCursorSlotBytes, '\0');
@@ -262,7 +268,7 @@ Status CursorSet::remove(const std::string& file) {
   if (file.empty() || file.find('/') != std::string::npos) {
     return Status::error(Code::kInvalid, "not a cursor file name: " + file);
   }
-  Status status = context_->disk.remove(folder_ + "/" + file + std::string(kCursorSuffix));
+  Status status = context_->disk.remove(path_of(file));
   if (!status.ok()) return status;
   return context_->disk.sync_folder(folder_);
 }
@@ -276,12 +282,10 @@ Status CursorSet::list(std::vector<std::string>* names) {
     if (!entry.regular || name.size() <= kCursorSuffix.size()) continue;
     const size_t stem = name.size() - kCursorSuffix.size();
     if (name.substr(stem) != kCursorSuffix) continue;
-    CursorSlot slot;
-    size_t index = 0;
-    bool valid = false;
-    status = read(entry.name.substr(0, stem), &slot, &index, &valid);
+    CursorFile stored;
+    status = read_cursor_file(context_->disk, folder_ + "/" + entry.name, &stored);
     if (!status.ok()) return status;
-    if (valid) names->push_back(slot.name);
+    if (stored.valid) names->push_back(stored.newest.name);
   }
   std::sort(names->begin(), names->end());
   return {};

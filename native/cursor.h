@@ -19,6 +19,10 @@
 
 namespace zbus {
 
+inline constexpr std::string_view kCursorSuffix = ".cursor";
+// Of what stood in the place of a cursor and was not understood.
+inline constexpr std::string_view kBadSuffix = ".bad";
+
 // What one slot holds.
 struct CursorSlot {
   uint64_t generation = 0;  // the valid slot with the higher one counts
@@ -27,6 +31,16 @@ struct CursorSlot {
   std::string name;         // of the group
   std::string detail;       // what the group keeps beside the position; opaque here
 };
+
+// What the slots of a cursor's file hold.
+struct CursorFile {
+  CursorSlot newest;
+  size_t newest_index = 0;
+  bool valid = false;        // some slot is
+  size_t slots_damaged = 0;  // neither valid nor blank
+};
+// Nothing in it is valid when the file is absent.
+Status read_cursor_file(Disk& disk, const std::string& path, CursorFile* cursor);
 
 class Cursor final : public FlushTarget, public std::enable_shared_from_this<Cursor> {
  public:
@@ -79,7 +93,7 @@ class CursorSet {
   Status close();
 
  private:
-  Status read(const std::string& file, CursorSlot* slot, size_t* index, bool* valid);
+  std::string path_of(const std::string& file) const;
   Status make(const std::string& file, const CursorSlot& slot);
 
   const std::shared_ptr<Context> context_;

@@ -35,10 +35,10 @@ Status Disk::open(const std::string& path, OpenMode mode, FileRef* file) {
   return {};
 }
 
-Status Disk::lock(const std::string& path, FileRef* file) {
+Status Disk::lock(const std::string& path, LockMode mode, FileRef* file) {
   auto opened = std::make_shared<OpenFile>();
   opened->path = path;
-  const int result = uninterrupted([&] { return vfs_.lock(path, &opened->file); });
+  const int result = uninterrupted([&] { return vfs_.lock(path, mode, &opened->file); });
   if (result < 0) return answer("lock", path, result);
   *file = std::move(opened);
   return {};

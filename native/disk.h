@@ -27,7 +27,7 @@ class Disk {
   explicit Disk(Vfs& vfs) : vfs_(vfs) {}
 
   Status open(const std::string& path, OpenMode mode, FileRef* file);
-  Status lock(const std::string& path, FileRef* file);
+  Status lock(const std::string& path, LockMode mode, FileRef* file);
 
   // Writes all of it.
   Status write(OpenFile& file, const void* bytes, size_t size, uint64_t position);

@@ -1,20 +1,15 @@
 #include "engine.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
-#include "crc32c.h"
+#include "definition.h"
 
 namespace zbus {
 namespace {
 
 constexpr size_t kTopicBytesMax = 255;
-constexpr size_t kDefinitionBytesMax = size_t{16} << 20;
-constexpr const char* kDefinitionName = "topic.json";
-constexpr std::string_view kRemovedPrefix = ".removed-";
 
 Status check_topic(const std::string& topic) {
   const bool named = !topic.empty() && topic.size() <= kTopicBytesMax && topic[0] != '.' &&
@@ -35,14 +30,6 @@ Status check_options(const Options& options) {
     return Status::error(Code::kInvalid, "openFilesMax must be at least 1");
   }
   return {};
-}
-
-// First line of a definition: the checksum of what follows it.
-std::string checksum_line(std::string_view json) {
-  std::array<char, 32> line;
-  const int length =
-      std::snprintf(line.data(), line.size(), "crc32c %08x\n", crc32c(0, json.data(), json.size()));
-  return {line.data(), static_cast<size_t>(length)};
 }
 
 }  // namespace
@@ -74,7 +61,7 @@ Status Engine::start(std::function<void()> wake) {
   status = disk.sync_folder(folder_ + "..");
   // The parent may belong to others; its entry for this folder is then theirs to keep.
   if (!status.ok() && status.error_number() != EACCES) return status;
-  status = disk.lock(folder_ + "zbus.lock", &lock_);
+  status = disk.lock(folder_ + kLockName, LockMode::kExclusive, &lock_);
   if (status.error_number() == EWOULDBLOCK) {
     return Status::error(Code::kLocked, "another process holds the data folder " + folder_);
   }
@@ -151,16 +138,7 @@ Status Engine::make_topic(const std::string& topic, std::string* path) {
 Status Engine::read_definition(const std::string& topic, std::string* json, bool* found) {
   *found = false;
   if (Status status = check_topic(topic); !status.ok()) return status;
-  std::string text;
-  Status status =
-      context_->disk.read_file(folder_ + topic + "/" + kDefinitionName, kDefinitionBytesMax, &text);
-  if (status.error_number() == ENOENT) return {};
-  if (!status.ok()) return status;
-  const size_t line_end = text.find('\n');
-  if (line_end == std::string::npos) return {};
-  *json = text.substr(line_end + 1);
-  *found = text.compare(0, line_end + 1, checksum_line(*json)) == 0;
-  return {};
+  return zbus::read_definition(context_->disk, folder_ + topic, json, found);
 }
 
 Status Engine::write_definition(const std::string& topic, std::string_view json) {
@@ -173,8 +151,7 @@ Status Engine::write_definition(const std::string& topic, std::string_view json)
   }
   std::string path;
   if (Status status = make_topic(topic, &path); !status.ok()) return status;
-  return context_->disk.replace_file(path, kDefinitionName,
-                                     checksum_line(json) + std::string(json));
+  return context_->disk.replace_file(path, kDefinitionName, encode_definition(json));
 }
 
 Status Engine::remove_topic(const std::string& topic) {

@@ -18,6 +18,10 @@
 
 namespace zbus {
 
+inline constexpr const char* kLockName = "zbus.lock";
+// Of the folder of a removed topic until all its files are deleted.
+inline constexpr std::string_view kRemovedPrefix = ".removed-";
+
 class Engine {
  public:
   // `wake` is called on the flusher's thread when take_progress() or idle() has changed.

@@ -164,6 +164,7 @@ struct IndexEntry {
   uint64_t offset;
   uint64_t position;
   uint64_t timestamp_ms;
+  bool operator==(const IndexEntry&) const = default;
 };
 
 // ---- Cursor ---------------------------------------------------------------------------------

@@ -4,29 +4,12 @@
 #include <array>
 #include <string_view>
 
-#include "scanner.h"
+#include "block_scan.h"
 
 namespace zbus {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{64} << 10;
-
-// What a scan of the last block found.
-struct Scan {
-  struct Damage {
-    ScanItem item;
-    size_t index_size;      // of the table, before the damage
-    uint64_t timestamp_ms;  // of the record before it
-  };
-  std::vector<Damage> damages;
-  IndexTable index;
-  uint64_t position = 0;
-  uint64_t next_offset = 0;
-  uint64_t timestamp_ms = 0;
-  uint64_t watermark = 0;
-  bool sealed = false;
-  bool marked = false;
-};
 
 class Recovery {
  public:
@@ -39,13 +22,12 @@ class Recovery {
   Status list_blocks();
   Status recover_last();
   Status pass_unreadable(uint64_t size);
-  Status scan_block(uint64_t size, Scan* scan);
-  Status cut_tail(Scan* scan, const Scan::Damage& torn, uint64_t size);
+  Status cut_tail(BlockScan* scan, const BlockScan::Damage& torn, uint64_t size);
   Status keep_tail(uint64_t position, uint64_t size);
   Status restart_block();
   Status add_block(const BlockHeader& header);
   void date_blocks();
-  Status sync_and_adopt(const Scan& scan, uint64_t size);
+  Status sync_and_adopt(const BlockScan& scan, uint64_t size);
   void adopt(uint64_t position, uint64_t reserved_end);
   uint32_t new_salt() { return static_cast<uint32_t>(disk_.random()); }
 
@@ -56,25 +38,6 @@ class Recovery {
   FileRef file_;  // of the last block
   BlockHeader header_;
 };
-
-// The last byte that is not zero in [position, size), plus one; `position` if there is none.
-Status content_end(Disk& disk, OpenFile& file, uint64_t position, uint64_t size, uint64_t* end) {
-  std::array<uint8_t, kChunkBytes> chunk;
-  *end = position;
-  while (position < size) {
-    const auto wanted = static_cast<size_t>(std::min<uint64_t>(chunk.size(), size - position));
-    size_t got = 0;
-    Status status = disk.read(file, chunk.data(), wanted, position, &got);
-    if (!status.ok() || got == 0) return status;
-    for (size_t i = got; i > 0; i--) {
-      if (chunk[i - 1] == 0) continue;
-      *end = position + i;
-      break;
-    }
-    position += got;
-  }
-  return {};
-}
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
@@ -154,17 +117,11 @@ Status Recovery::recover_last() {
   if (!valid) return pass_unreadable(size);
   block.set_salt(header_.salt);
   out_.log_id = header_.log_id;
-  Scan scan;
-  status = scan_block(size, &scan);
+  BlockScan scan;
+  status = scan_block(disk_, file_, header_, size, UINT64_MAX, &scan);
   if (!status.ok()) return status;
-  const auto torn = std::find_if(scan.damages.begin(), scan.damages.end(), [&](const auto& damage) {
-    // Where nothing is missing, a seal or mark was damaged, which was durable before its successor
-    // was written.
-    const bool nothing_lost =
-        damage.item.kind == ScanItem::Kind::kDamage && damage.item.lost_from == damage.item.lost_to;
-    return damage.item.lost_from >= scan.watermark && !nothing_lost;
-  });
-  for (auto damage = scan.damages.begin(); damage != torn; ++damage) {
+  const auto torn = scan.torn();
+  for (auto damage = scan.damages.cbegin(); damage != torn; ++damage) {
     out_.lost.emplace_back(damage->item.lost_from, damage->item.lost_to);
   }
   if (torn != scan.damages.end()) return cut_tail(&scan, *torn, size);
@@ -195,7 +152,6 @@ Status Recovery::pass_unreadable(uint64_t size) {
     return add_block({0, block->first_offset, 1, 0, disk_.random()});
   }
   // It stays where it is, unread. The log goes on above every offset it can hold.
-  const uint64_t records_max = std::max<uint64_t>(end / kRecordHeaderBytes, 1);
   header_ = {0, 0, 1, 0, disk_.random()};
   if (out_.blocks.size() > 1) {
     Block& previous = *out_.blocks[out_.blocks.size() - 2];
@@ -208,7 +164,7 @@ Status Recovery::pass_unreadable(uint64_t size) {
     if (!status.ok()) return status;
     if (valid) header_ = header;
   }
-  header_.first_offset = block->first_offset + records_max;
+  header_.first_offset = unreadable_block_end(block->first_offset, end);
   header_.epoch++;
   out_.log_id = header_.log_id;
   out_.next_offset = header_.first_offset;
@@ -216,37 +172,8 @@ Status Recovery::pass_unreadable(uint64_t size) {
   return add_block(header_);
 }
 
-Status Recovery::scan_block(uint64_t size, Scan* scan) {
-  const Scanner::Range range{kDataStart, std::max(size, kDataStart), header_.first_offset,
-                             UINT64_MAX};
-  Scanner scanner(disk_, file_, header_.salt, range, Scanner::Bodies::kCheck);
-  scan->timestamp_ms = header_.timestamp_ms_min;
-  for (;;) {
-    ScanItem item;
-    Status status = scanner.next(&item);
-    if (!status.ok()) return status;
-    if (item.kind == ScanItem::Kind::kEnd) break;
-    if (item.kind == ScanItem::Kind::kRecord) {
-      const RecordHeader& header = item.header;
-      scan->timestamp_ms = std::max(scan->timestamp_ms, header.timestamp_ms);
-      scan->sealed = header.type == RecordType::kSeal;
-      scan->marked = header.type == RecordType::kMark;
-      if (header.type == RecordType::kMessage) {
-        index_add(&scan->index, {header.offset, item.position, header.timestamp_ms});
-      }
-    } else {
-      scan->damages.push_back({item, scan->index.size(), scan->timestamp_ms});
-      scan->marked = false;
-    }
-  }
-  scan->position = scanner.position();
-  scan->next_offset = scanner.offset();
-  scan->watermark = scanner.watermark();
-  return {};
-}
-
 // What the torn tail held was acknowledged to nobody as durable: it is set aside and dropped.
-Status Recovery::cut_tail(Scan* scan, const Scan::Damage& torn, uint64_t size) {
+Status Recovery::cut_tail(BlockScan* scan, const BlockScan::Damage& torn, uint64_t size) {
   Block& block = *out_.blocks.back();
   const uint64_t position = torn.item.position;
   block.end_position = position;
@@ -287,7 +214,7 @@ Status Recovery::keep_tail(uint64_t position, uint64_t size) {
   if (!status.ok()) return status;
   const std::string name = block_name(header_.first_offset);
   const std::string path = folder_ + "/" + name.substr(0, name.find('.')) + "." +
-                           std::to_string(header_.epoch) + ".torn";
+                           std::to_string(header_.epoch) + std::string(kTornSuffix);
   FileRef copy;
   status = disk_.open(path, OpenMode::kReplace, &copy);
   if (!status.ok()) return status;
@@ -343,7 +270,7 @@ Status Recovery::add_block(const BlockHeader& header) {
   return {};
 }
 
-Status Recovery::sync_and_adopt(const Scan& scan, uint64_t size) {
+Status Recovery::sync_and_adopt(const BlockScan& scan, uint64_t size) {
   // After a kill the page cache may hold what the disk does not.
   if (!scan.marked) {
     Status status = disk_.sync(*file_);

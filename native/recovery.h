@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,9 @@
 #include "writer.h"
 
 namespace zbus {
+
+// Of the copy of a torn tail.
+inline constexpr std::string_view kTornSuffix = ".torn";
 
 struct Recovered {
   explicit Recovered(BufferPool& buffers) : active(buffers) {}

@@ -17,6 +17,7 @@ namespace {
 
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kFolderMode = 0700;
+constexpr mode_t kPermissionBits = 07777;
 
 int outcome(int result) {
   return result < 0 ? -errno : 0;
@@ -84,7 +85,9 @@ class PosixFile final : public File {
 class PosixVfs final : public Vfs {
  public:
   int open(const std::string& path, OpenMode mode, std::unique_ptr<File>* file) override {
-    int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+    // O_NONBLOCK: a pipe in the place of a file must give an error, not wait for a writer.
+    int flags = mode == OpenMode::kReadOnly ? O_RDONLY | O_NONBLOCK : O_RDWR;
+    flags |= O_NOFOLLOW | O_CLOEXEC;
     if (mode == OpenMode::kCreate) flags |= O_CREAT | O_EXCL;
     if (mode == OpenMode::kReplace) flags |= O_CREAT | O_TRUNC;
     const int descriptor = ::open(path.c_str(), flags, kFileMode);
@@ -136,7 +139,7 @@ class PosixVfs final : public Vfs {
       // A file that another thread has just removed is not in the folder.
       if (::fstatat(descriptor, name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
         entries->push_back({name, S_ISDIR(info.st_mode), S_ISREG(info.st_mode),
-                            static_cast<uint64_t>(info.st_size)});
+                            static_cast<uint64_t>(info.st_size), info.st_mode & kPermissionBits});
       }
       errno = 0;
     }
@@ -152,12 +155,14 @@ class PosixVfs final : public Vfs {
     return 0;
   }
 
-  int lock(const std::string& path, std::unique_ptr<File>* file) override {
-    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
+  int lock(const std::string& path, LockMode mode, std::unique_ptr<File>* file) override {
+    const bool exclusive = mode == LockMode::kExclusive;
+    const int flags =
+        (exclusive ? O_RDWR | O_CREAT : O_RDONLY | O_NONBLOCK) | O_NOFOLLOW | O_CLOEXEC;
     const int descriptor = ::open(path.c_str(), flags, kFileMode);
     if (descriptor < 0) return -errno;
     auto opened = std::make_unique<PosixFile>(descriptor);
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) < 0) return -errno;
+    if (::flock(descriptor, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0) return -errno;
     *file = std::move(opened);
     return 0;
   }

@@ -32,6 +32,12 @@ enum class OpenMode : uint8_t {
   kReadWrite,  // must be there
   kCreate,     // must not be there
   kReplace,    // made, or emptied
+  kReadOnly,   // must be there
+};
+
+enum class LockMode : uint8_t {
+  kExclusive,  // held against every other holder; the file is made if absent
+  kShared,     // held against exclusive holders; the file must be there, and is only read
 };
 
 struct FolderEntry {
@@ -39,6 +45,7 @@ struct FolderEntry {
   bool folder;
   bool regular;  // a plain file; a link or a device is neither
   uint64_t size;
+  uint32_t mode;  // permission bits
 };
 
 class Vfs {
@@ -57,9 +64,8 @@ class Vfs {
   // Without `.` and `..`, in no order. `path` must be a folder, not a link, unless it ends in '/'.
   virtual int list(const std::string& path, std::vector<FolderEntry>* entries) = 0;
   virtual int free_bytes(const std::string& path, uint64_t* bytes) = 0;
-  // Makes the file if absent and holds it against every other opener until it is closed;
-  // -EWOULDBLOCK when another holds it.
-  virtual int lock(const std::string& path, std::unique_ptr<File>* file) = 0;
+  // Held until the file is closed; -EWOULDBLOCK when another holder is in the way.
+  virtual int lock(const std::string& path, LockMode mode, std::unique_ptr<File>* file) = 0;
   virtual uint64_t random() = 0;
 };
 

@@ -105,9 +105,9 @@ int FaultVfs::free_bytes(const std::string& path, uint64_t* bytes) {
   return fault > 0 ? -fault : posix_vfs().free_bytes(path, bytes);
 }
 
-int FaultVfs::lock(const std::string& path, std::unique_ptr<File>* file) {
+int FaultVfs::lock(const std::string& path, LockMode mode, std::unique_ptr<File>* file) {
   const int fault = ask(Call::kLock, path);
-  return fault > 0 ? -fault : posix_vfs().lock(path, file);
+  return fault > 0 ? -fault : posix_vfs().lock(path, mode, file);
 }
 
 }  // namespace zbus::test

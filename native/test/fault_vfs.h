@@ -48,7 +48,7 @@ class FaultVfs final : public Vfs {
   int sync_folder(const std::string& path) override;
   int list(const std::string& path, std::vector<FolderEntry>* entries) override;
   int free_bytes(const std::string& path, uint64_t* bytes) override;
-  int lock(const std::string& path, std::unique_ptr<File>* file) override;
+  int lock(const std::string& path, LockMode mode, std::unique_ptr<File>* file) override;
   uint64_t random() override { return posix_vfs().random(); }
 
   int ask(Call call, const std::string& path) { return decide ? decide(call, path) : 0; }
