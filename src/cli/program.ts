@@ -13,6 +13,7 @@ import {
   optionInfo,
 } from '../config/config.js';
 import { version } from '../version.js';
+import { CANNOT_CHECK, check, type CheckFlags } from './check.js';
 import { start } from './start.js';
 
 const DESCRIPTION = `zbus ${version}: message queue in one process, on one port`;
@@ -49,6 +50,15 @@ export function createProgram(): Command {
     .description('run the broker (the default)')
     .allowExcessArguments(false)
     .action(runStart);
+  program
+    .command('check')
+    .description('verify a data folder on which no broker runs; exit code 1: damaged')
+    .argument('<dir>', 'the data folder')
+    .option('--json', 'print the report as JSON')
+    .option('--repair', 'write missing and damaged indexes anew; nothing else is changed')
+    .allowExcessArguments(false)
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : CANNOT_CHECK))
+    .action((dir: string, flags: CheckFlags) => check(dir, flags));
   return program;
 }
 

@@ -1,5 +1,6 @@
 /**
- * Loads the addon and says what it exports. Used by disk-queue.ts and disk-store.ts alone. Handles
+ * Loads the addon and says what it exports. Used by the disk queue, its store and the folder check
+ * alone. Handles
  * are opaque; every function throws a NativeError (below) on failure; callbacks run on the loop
  * that opened the engine.
  */
@@ -12,6 +13,7 @@ declare const engineBrand: unique symbol;
 declare const queueBrand: unique symbol;
 declare const readerBrand: unique symbol;
 declare const cursorBrand: unique symbol;
+declare const checkBrand: unique symbol;
 export interface EngineHandle {
   readonly [engineBrand]: true;
 }
@@ -23,6 +25,10 @@ export interface ReaderHandle {
 }
 export interface CursorHandle {
   readonly [cursorBrand]: true;
+}
+
+export interface CheckHandle {
+  readonly [checkBrand]: true;
 }
 
 /** `code` of the errors the addon throws or hands to callbacks. */
@@ -82,6 +88,70 @@ export const StateField = {
   stagedBytes: 7,
 } as const;
 export const STATE_WIDTH = 8;
+
+/** What lies in a folder. */
+export interface CheckedEntry {
+  readonly name: string;
+  /** Of a folder: of the files in it. */
+  readonly bytes: number;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly folder: boolean;
+  /** False for links, pipes and devices. */
+  readonly regular: boolean;
+}
+
+export interface CheckedFile extends CheckedEntry {
+  readonly role:
+    'definition' | 'block' | 'index' | 'cursor' | 'torn' | 'bad' | 'temporary' | 'other';
+}
+
+/** One of native/check.h; the kinds stand in broker/check-problems.ts. */
+export interface CheckedProblem {
+  readonly kind: string;
+  /** In the topic's folder; '': the folder itself. */
+  readonly file: string;
+  /** Where in the file, bytes. */
+  readonly position: number;
+  readonly bytes: number;
+  /** The offsets it is about, up to and without `offsetTo`; none when these are equal. */
+  readonly offsetFrom: number;
+  readonly offsetTo: number;
+  /** What the file system said. */
+  readonly reason: string;
+  readonly repaired: boolean;
+}
+
+export interface CheckedCursor {
+  /** Without the suffix. */
+  readonly file: string;
+  /** False when no slot can be read; then the rest says nothing. */
+  readonly valid: boolean;
+  readonly slotsDamaged: number;
+  /** The position is one in another log. */
+  readonly foreign: boolean;
+  readonly group: string;
+  readonly offset: number;
+  readonly detail: Buffer;
+}
+
+/** What a topic's folder holds, as it will be after a start. */
+export interface CheckedTopic {
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  readonly storedBytes: number;
+  readonly blockCount: number;
+  readonly lostCount: number;
+  /** False when a block could not be read: what is said of the log is incomplete. */
+  readonly logKnown: boolean;
+  /** null when absent or its checksum line is wrong. */
+  readonly definition: string | null;
+  readonly cursors: readonly CheckedCursor[];
+  readonly files: readonly CheckedFile[];
+  readonly problems: readonly CheckedProblem[];
+  /** Beyond those listed. */
+  readonly problemsOmitted: number;
+}
 
 type Callback<T> = (error: NativeError | null, value: T) => void;
 
@@ -189,6 +259,18 @@ export interface Addon {
   cursor_remove(queue: QueueHandle, file: string, done: Callback<undefined>): void;
   /** Names stored in the queue's readable cursor files. Off the loop. */
   cursor_list(queue: QueueHandle, done: Callback<string[]>): void;
+
+  /**
+   * Keeps a broker from starting on the folder until check_close. LOCKED when one is running,
+   * NOT_FOUND when there is no data folder.
+   */
+  check_open(dir: string, repairIndexes: boolean): CheckHandle;
+  check_list(check: CheckHandle): CheckedEntry[];
+  /** `folder` is one of the list. What cannot be read is a problem, not an error. Off the loop. */
+  check_topic(check: CheckHandle, folder: string, done: Callback<CheckedTopic>): void;
+  /** So far; may be called while a topic is being checked. */
+  check_bytes_read(check: CheckHandle): number;
+  check_close(check: CheckHandle): void;
 }
 
 const require = createRequire(import.meta.url);

@@ -11,7 +11,7 @@ import { isTypeScript, type Source, textFiles } from './sources.js';
 /** What each part may import besides itself and the bottom. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ['server', 'client', 'broker'],
-  cli: ['server'],
+  cli: ['server', 'broker'],
   server: ['broker', 'tracker', 'queue'],
   broker: ['tracker', 'queue'],
   tracker: ['queue'],

@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { types } from 'node:util';
 import {
   type Addon,
+  type CheckHandle,
   type CursorHandle,
   type EngineHandle,
   loadAddon,
@@ -22,7 +23,7 @@ import {
   StateField,
 } from '../../../src/queue/native.js';
 import { cleanUp, onCleanUp } from '../../support/cleanup.js';
-import { tempFolder } from '../../support/temp-folder.js';
+import { tempFolder, usedFolder } from '../../support/temp-folder.js';
 import { until } from '../../support/wait.js';
 
 const OPTIONS = { blockBytes: 65536, syncIntervalMs: 20, openFilesMax: 64, minFreeBytes: 1 };
@@ -99,12 +100,21 @@ function withCode(code: NativeCode, message = /./): (error: unknown) => boolean 
   };
 }
 
-/** Handles of every kind on one open engine. */
+function openCheck(): CheckHandle {
+  const check = addon.check_open(usedFolder(), false);
+  onCleanUp(() => {
+    addon.check_close(check);
+  });
+  return check;
+}
+
+/** Handles of every kind, those of a queue on one open engine. */
 interface Handles {
   readonly engine: EngineHandle;
   readonly queue: QueueHandle;
   readonly reader: ReaderHandle;
   readonly cursor: CursorHandle;
+  readonly check: CheckHandle;
 }
 
 async function openAll(dir?: string): Promise<Handles> {
@@ -115,6 +125,7 @@ async function openAll(dir?: string): Promise<Handles> {
     queue,
     reader: addon.reader_open(queue, 0, null, null),
     cursor: await openCursor(queue),
+    check: openCheck(),
   };
 }
 
@@ -198,6 +209,11 @@ const SIGNATURES: Record<keyof Addon, readonly Kind[]> = {
   cursor_store: ['cursor', 'number', 'buffer'],
   cursor_remove: ['queue', 'text', 'function'],
   cursor_list: ['queue', 'function'],
+  check_open: ['text', 'boolean'],
+  check_list: ['check'],
+  check_topic: ['check', 'text', 'function'],
+  check_bytes_read: ['check'],
+  check_close: ['check'],
 };
 
 describe('addon arguments', () => {
