@@ -49,7 +49,9 @@ Status Scanner::check_body(const RecordHeader& header, bool* valid) {
   uint32_t crc = 0;
   uint64_t position = position_ + kRecordHeaderBytes;
   for (uint64_t left = header.length; left > 0;) {
-    const auto size = static_cast<size_t>(std::min<uint64_t>(left, kWindowBytes / 2));
+    // What the window still holds comes first, so that nothing is read twice.
+    const uint64_t held = window_position_ + window_.size() - position;
+    const auto size = static_cast<size_t>(std::min(left, held > 0 ? held : kWindowBytes));
     const uint8_t* bytes = nullptr;
     Status status = window(position, size, &bytes);
     if (!status.ok()) return status;

@@ -48,7 +48,7 @@ export async function check(dir: string, flags: CheckFlags): Promise<void> {
 
 function showProgress(bytesRead: number, bytesTotal: number): void {
   if (bytesTotal < PROGRESS_BYTES_MIN) return;
-  // Headers and the edges of what is read at once are read twice.
+  // Headers are read twice.
   const percent = Math.min(99, Math.floor((bytesRead / bytesTotal) * 100));
   process.stderr.write(`${CLEAR_LINE}zbus: checking, ${percent} % of ${bytesTotal} bytes`);
 }

@@ -27,7 +27,7 @@ import { folderState } from '../../support/folder-state.js';
 const COUNT = 60;
 const BODY_BYTES = 4000;
 
-/** A broker that has stopped, with `COUNT` messages in several blocks of topic t, and two groups. */
+/** A stopped broker with `COUNT` messages in several blocks of topic t, and two groups. */
 async function filled(): Promise<TestBroker> {
   const broker = await TestBroker.start({ blockBytes: 64 * 1024 });
   const client = await broker.connect();
