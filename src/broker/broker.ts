@@ -60,7 +60,7 @@ export class Broker implements CommandContext {
     this.ackLevel = options.ackLevel;
     this.autoCreateTopics = options.autoCreateTopics;
     this.home = options.home;
-    this.identity = { address: '', version: options.version };
+    this.identity = { address: '', version: options.version, certificatePem: null };
     this.#store = options.store;
     this.#failed = options.failed;
     this.#clock = options.clock;

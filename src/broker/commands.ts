@@ -4,6 +4,7 @@
  * requests of its session until the promise is settled, so that a produce behind a declare finds
  * the topic.
  */
+import { NotFoundError } from '../errors.js';
 import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
 import { ack, nack, renew } from './acknowledge.js';
@@ -31,6 +32,10 @@ export interface CommandContext {
   readonly home: (exchange: Exchange) => void;
 }
 
+const PEM_LINES = 'content-type: application/x-pem-file\r\n';
+/** How lists of servers mark an address that speaks TLS. */
+const SSL_PREFIX = /^\[SSL\]/i;
+
 export type Handler = (broker: CommandContext, call: Call) => void | Promise<void>;
 
 const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
@@ -48,6 +53,7 @@ const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.rpc, rpc],
   [CommandName.route, route],
   [CommandName.server, server],
+  [CommandName.ssl, ssl],
   [CommandName.ping, ping],
   [CommandName.heartbeat, heartbeat],
   [CommandName.home, home],
@@ -155,6 +161,17 @@ async function empty(broker: CommandContext, call: Call): Promise<void> {
 function server(broker: CommandContext, call: Call): void {
   const { topics, identity, infoVersion, calls } = broker;
   call.json(serverInfo(topics, identity, infoVersion, calls.strayCount));
+}
+
+/** The certificate of a server, for clients that know no other way to trust it. */
+function ssl({ identity }: CommandContext, call: Call): void {
+  const asked = call.get(Header.server) ?? '';
+  const address = asked.replace(SSL_PREFIX, '');
+  const own = address === '' || address.toLowerCase() === identity.address.toLowerCase();
+  if (!own || identity.certificatePem === null) {
+    throw new NotFoundError(`Certificate(${asked === '' ? identity.address : asked}) not found`);
+  }
+  call.ok(PEM_LINES, identity.certificatePem);
 }
 
 function ping(_broker: CommandContext, call: Call): void {

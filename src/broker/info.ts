@@ -19,6 +19,8 @@ export interface ServerAddress {
 export interface ServerIdentity {
   readonly address: string;
   readonly version: string;
+  /** In PEM, with those that lead to its root; null when the port speaks no TLS. */
+  readonly certificatePem: string | null;
 }
 
 export interface GroupInfo {
@@ -180,7 +182,7 @@ export function topicInfo(topic: Topic, server: ServerIdentity): TopicInfo {
   const state = topic.queue.state();
   return {
     error: null,
-    serverAddress: { address: server.address, sslEnabled: false },
+    serverAddress: serverAddress(server),
     serverVersion: server.version,
     topicName,
     mask,
@@ -201,6 +203,10 @@ function rpcInfo({ queuedCount, inHandCount, bytes, figures }: RpcDesk): RpcInfo
   return { queuedCount, inHandCount, requestBytes: bytes, ...figures };
 }
 
+function serverAddress({ address, certificatePem }: ServerIdentity): ServerAddress {
+  return { address, sslEnabled: certificatePem !== null };
+}
+
 function retentionInfo(topic: Topic, { firstOffset, storedBytes }: QueueState): Partial<TopicInfo> {
   return { retention: topic.retention.rule, firstOffset, storedBytes };
 }
@@ -217,7 +223,7 @@ export function serverInfo(
   ]);
   return {
     error: null,
-    serverAddress: { address: server.address, sslEnabled: false },
+    serverAddress: serverAddress(server),
     serverVersion: server.version,
     infoVersion,
     trackerList: [],

@@ -1,11 +1,12 @@
 /**
  * `zbus start`: runs the broker until a signal. The first SIGTERM or SIGINT closes it in order and
  * exits 0 within 5 seconds; a second one exits at once. What was acknowledged is safe either way.
+ * SIGHUP reads the certificate again and begins the log file anew.
  */
 import { constants } from 'node:os';
 import { type Config, retentionText } from '../config/config.js';
 import { type ConfigSources, loadConfig } from '../config/sources.js';
-import { createLog, type Log } from '../log.js';
+import { createLog, type Log, type ReopenableLog } from '../log.js';
 import type { HostPort } from '../server/address.js';
 import { version } from '../version.js';
 
@@ -26,20 +27,27 @@ export async function start(sources: ConfigSources): Promise<void> {
   const { hostPortText, parseHostPort } = await import('../server/address.js');
   const { ListenError } = await import('../server/listener.js');
   const { Server } = await import('../server/server.js');
+  const { TlsFilesError } = await import('../server/tls-files.js');
   // A wrong address is refused before the data folder is touched.
   parseHostPort(config.serverAddress);
   const log = openLog(config);
   const stopSignal = firstSignal();
   const server = new Server(config, log);
+  process.on('SIGHUP', () => {
+    reopenLog(log, config);
+    server.reload();
+  });
   const bound = await server.start().catch((error: unknown) => {
-    throw error instanceof ListenError ? new StartError(error.message, { cause: error }) : error;
+    const known = error instanceof ListenError || error instanceof TlsFilesError;
+    throw known ? new StartError(error.message, { cause: error }) : error;
   });
   const address = hostPortText(bound);
+  const scheme = config.sslEnabled ? 'https' : 'http';
   const { mqDir, ackLevel } = config;
   const rules = retentionText(config);
   const retention = rules === null ? 'none: nothing is ever deleted' : `deletes messages ${rules}`;
   process.stdout.write(
-    `zbus ${version} listening on http://${address}  data ${mqDir}  ack ${ackLevel}  ` +
+    `zbus ${version} listening on ${scheme}://${address}  data ${mqDir}  ack ${ackLevel}  ` +
       `retention ${retention}\n`,
   );
   warnIfPublic(bound);
@@ -55,12 +63,21 @@ export async function start(sources: ConfigSources): Promise<void> {
   process.exit(0);
 }
 
-function openLog(config: Config): Log {
+function openLog(config: Config): ReopenableLog {
   try {
     return createLog(config);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new StartError(`cannot write the log in ${config.logDir}: ${reason}`, { cause: error });
+  }
+}
+
+/** Whoever rotates logs has moved the file away; without a new one the old goes on. */
+function reopenLog(log: ReopenableLog, { logDir }: Config): void {
+  try {
+    log.reopen();
+  } catch (error) {
+    log.error({ logDir, error }, 'log file not reopened, the one before stays');
   }
 }
 

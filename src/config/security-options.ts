@@ -1,5 +1,5 @@
 /** Options that say who may reach the broker. */
-import { list, optionInfos } from './values.js';
+import { list, onOff, optionInfos, textOrNone } from './values.js';
 
 const HOST = /^[a-z0-9._-]+$/i;
 const ORIGIN = /^https?:\/\/[a-z0-9.:[\]_-]+$/i;
@@ -24,5 +24,32 @@ export const securityOptions = {
         'pages of other sites that may use the broker from a browser; those of any other are ' +
         'answered 403',
       example: 'https://app.example.com',
+    }),
+  sslEnabled: onOff().default(false).register(optionInfos, {
+    group: 'Security',
+    description: 'the port speaks TLS 1.2 or 1.3, and nothing else',
+    example: 'true',
+  }),
+  serverCertFile: textOrNone().default(null).register(optionInfos, {
+    group: 'Security',
+    placeholder: 'file',
+    description: 'certificate of the server in PEM, with those that lead to its root behind it',
+    example: '/etc/zbus/server.crt',
+  }),
+  serverKeyFile: textOrNone().default(null).register(optionInfos, {
+    group: 'Security',
+    placeholder: 'file',
+    description: 'private key of that certificate in PEM, not encrypted',
+    example: '/etc/zbus/server.key',
+  }),
+  clientCaFile: textOrNone()
+    .default(null)
+    .register(optionInfos, {
+      group: 'Security',
+      placeholder: 'file',
+      description:
+        'certificates in PEM of those who sign for clients; with it every client must show a ' +
+        'certificate signed by one of them; without it none is asked for',
+      example: '/etc/zbus/clients-ca.crt',
     }),
 };

@@ -7,6 +7,7 @@ export interface HomeInfo {
   readonly version: string;
   /** `host:port` as a client reaches this server. */
   readonly address: string;
+  readonly sslEnabled: boolean;
   /** What is deleted without being asked, unless a topic says otherwise; null: nothing. */
   readonly retention: string | null;
 }
@@ -78,7 +79,7 @@ function retentionSentence(retention: string | null): string {
 }
 
 export function homePage(info: HomeInfo): HomePage {
-  const base = `http://${escapeHtml(info.address)}`;
+  const base = `${info.sslEnabled ? 'https' : 'http'}://${escapeHtml(info.address)}`;
   const version = escapeHtml(info.version);
   const body = `<!DOCTYPE html>
 <html lang="en">

@@ -17,7 +17,9 @@ import {
 } from './limits.js';
 import { OriginRules, type OriginRulesOptions } from './origin-rules.js';
 import { connectionsThatFit, openFilesMax } from './open-files.js';
-import { TimeoutSweep } from './timeout-sweep.js';
+import { type Swept, TimeoutSweep } from './timeout-sweep.js';
+import type { TlsMaterial } from './tls-files.js';
+import { type Refusal, TlsHandshakes } from './tls-handshakes.js';
 import { webSocketServer } from './websocket-peer.js';
 
 export interface ListenerOptions {
@@ -32,6 +34,8 @@ export interface ListenerOptions {
   readonly timeouts?: Partial<ServerTimeouts>;
   /** Which requests may come from browsers; absent: those of pages of this server. */
   readonly origins?: OriginRulesOptions;
+  /** With it the port speaks TLS, and only TLS. */
+  readonly tls?: TlsMaterial | null;
   /** Open files that are not for connections: those of the queue, and a few more. */
   readonly reservedFiles?: number;
   readonly clock?: Clock;
@@ -57,13 +61,20 @@ const LISTEN_ADVICE: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host name is unknown',
 };
 
+/** What an accepted socket is: a connection, or the TLS handshake before it. */
+interface OpenSocket extends Swept {
+  finish(): void;
+  destroy(): void;
+}
+
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #connectionsMax: number;
   readonly #clock: Clock;
   readonly #server: Server;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<OpenSocket>();
   readonly #context: ConnectionContext;
+  readonly #handshakes: TlsHandshakes | null;
   /** Set while connections are refused, so that the log says it once. */
   #full = false;
   #acceptFailed = false;
@@ -72,6 +83,8 @@ export class Listener {
   constructor(options: ListenerOptions) {
     const { turn, handle, log } = options;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+    const material = options.tls ?? null;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#connectionsMax = connectionsThatFit(
@@ -84,16 +97,19 @@ export class Listener {
       handle,
       log,
       limits,
-      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      timeouts,
       sweep: new TimeoutSweep(this.#clock, this.#connections),
-      origins: new OriginRules(
-        options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] },
-      ),
+      origins: new OriginRules({
+        ...(options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] }),
+        speaksTls: material !== null,
+      }),
       webSockets: webSocketServer(limits.headerBytesMax + limits.bodyBytesMax),
       onClose: (connection) => {
         this.#forget(connection);
       },
     };
+    this.#handshakes =
+      material === null ? null : new TlsHandshakes({ material, timeoutMs: timeouts.headerMs, log });
     this.#server = createServer({
       allowHalfOpen: true,
       noDelay: true,
@@ -106,6 +122,12 @@ export class Listener {
     }
   }
 
+  /** Connections from here on get this certificate; those that are open go on. */
+  replaceCertificate(material: TlsMaterial): void {
+    this.#handshakes?.replace(material);
+  }
+
+  /** TLS handshakes included. */
   get connectionCount(): number {
     return this.#connections.size;
   }
@@ -168,16 +190,36 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const connection = new Connection(socket, this.#context);
-    this.#connections.add(connection);
-    if (excess <= 0) return;
-    connection.refuse(503, `Too many connections: connectionsMax is ${this.#connectionsMax}`);
-    if (this.#full) return;
-    this.#full = true;
-    this.#context.log.warn({ connectionsMax: this.#connectionsMax }, 'connections are refused');
+    const refusal = excess > 0 ? this.#tooMany() : null;
+    if (this.#handshakes === null) this.#serve(socket, refusal);
+    else this.#beginTls(this.#handshakes, socket, refusal);
   }
 
-  #forget(connection: Connection): void {
+  #beginTls(handshakes: TlsHandshakes, socket: Socket, refusal: Refusal | null): void {
+    const { sweep } = this.#context;
+    const begun = handshakes.begin(socket, sweep.nowMs, (handshake, outcome) => {
+      if (outcome !== null) this.#serve(outcome.socket, refusal ?? outcome.refusal);
+      this.#forget(handshake);
+    });
+    this.#connections.add(begun);
+  }
+
+  #serve(socket: Socket, refusal: Refusal | null): void {
+    const connection = new Connection(socket, this.#context);
+    this.#connections.add(connection);
+    if (refusal !== null) connection.refuse(refusal.status, refusal.reason);
+  }
+
+  #tooMany(): Refusal {
+    if (!this.#full) {
+      this.#full = true;
+      this.#context.log.warn({ connectionsMax: this.#connectionsMax }, 'connections are refused');
+    }
+    const reason = `Too many connections: connectionsMax is ${this.#connectionsMax}`;
+    return { status: 503, reason };
+  }
+
+  #forget(connection: OpenSocket): void {
     this.#connections.delete(connection);
     if (this.#connections.size < this.#connectionsMax) this.#full = false;
     if (this.#connections.size === 0) this.#onLastClose?.();

@@ -13,6 +13,8 @@ export interface OriginRulesOptions {
   readonly serverName: string | null;
   readonly allowedHosts: readonly string[];
   readonly allowedOrigins: readonly string[];
+  /** The port speaks TLS: a page that came without it is not the broker's own. */
+  readonly speaksTls?: boolean;
 }
 
 export interface OriginRefusal {
@@ -23,13 +25,17 @@ export interface OriginRefusal {
 export class OriginRules {
   readonly #hosts: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
+  readonly #ownSchemes: readonly string[];
   /** The `host` that passed last: most requests of a broker have the same. */
   #passedHost: string | null = null;
 
-  constructor({ serverName, allowedHosts, allowedOrigins }: OriginRulesOptions) {
+  constructor(options: OriginRulesOptions) {
+    const { serverName, allowedHosts, allowedOrigins, speaksTls = false } = options;
     const names = serverName === null ? [] : [hostOf(serverName.toLowerCase())];
     this.#hosts = new Set(['localhost', ...names, ...allowedHosts]);
     this.#origins = new Set(allowedOrigins);
+    // A proxy before a plain port may speak TLS for it.
+    this.#ownSchemes = speaksTls ? ['https'] : ['http', 'https'];
   }
 
   /** null when the request may be carried out. */
@@ -60,7 +66,7 @@ export class OriginRules {
   #checkOrigin(origin: string, host: string | undefined): OriginRefusal | null {
     if (this.#origins.has(origin)) return null;
     const own = host?.toLowerCase();
-    if (own !== undefined && (origin === `http://${own}` || origin === `https://${own}`))
+    if (own !== undefined && this.#ownSchemes.some((scheme) => origin === `${scheme}://${own}`))
       return null;
     return forbidden(`the origin ${printable(origin)}`);
   }

@@ -13,6 +13,7 @@ import { version } from '../version.js';
 import { type HostPort, hostPortText, parseHostPort } from './address.js';
 import { type HomeInfo, homePage } from './home.js';
 import { Listener } from './listener.js';
+import { outOfDate, readTlsFiles, tlsFilesOf, type TlsMaterial } from './tls-files.js';
 
 /** Within this, `close` ends connections that do not end by themselves. */
 const CLOSE_GRACE_MS = 3000;
@@ -31,18 +32,41 @@ export class Server {
   }
 
   /**
-   * Opens the data folder, recovers the topics, listens. Throws StorageFailedError or ListenError.
+   * Opens the data folder, recovers the topics, listens. Throws TlsFilesError, StorageFailedError or
+   * ListenError.
    */
   async start(): Promise<HostPort> {
+    const tls = this.#readTls();
     const turn = new Turn();
     const broker = this.#newBroker(turn);
     this.#broker = broker;
     try {
       await broker.open();
-      return await this.#listen(broker, turn);
+      return await this.#listen(broker, turn, tls);
     } catch (error) {
       await this.close();
       throw error;
+    }
+  }
+
+  /**
+   * Reads certificate, key and client CA again, for connections from here on. Files that cannot be
+   * used change nothing and are logged.
+   */
+  reload(): void {
+    const listener = this.#listener;
+    const broker = this.#broker;
+    if (listener === null || broker === null) return;
+    try {
+      const tls = this.#readTls();
+      if (tls === null) return;
+      listener.replaceCertificate(tls);
+      broker.identity = { ...broker.identity, certificatePem: tls.certificatePem };
+      const { subject, validTo, fingerprint256 } = tls.certificate;
+      this.#log.info({ subject, validTo, fingerprint256 }, 'certificate reloaded');
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.error({ reason }, 'certificate not reloaded, the one before stays');
     }
   }
 
@@ -57,7 +81,16 @@ export class Server {
     await broker?.close();
   }
 
-  async #listen(broker: Broker, turn: Turn): Promise<HostPort> {
+  #readTls(): TlsMaterial | null {
+    const files = tlsFilesOf(this.#config);
+    if (files === null) return null;
+    const tls = readTlsFiles(files);
+    const warning = outOfDate(tls.certificate, Date.now());
+    if (warning !== null) this.#log.warn({ file: files.serverCertFile }, warning);
+    return tls;
+  }
+
+  async #listen(broker: Broker, turn: Turn, tls: TlsMaterial | null): Promise<HostPort> {
     const config = this.#config;
     const listener = new Listener({
       ...parseHostPort(config.serverAddress),
@@ -72,6 +105,7 @@ export class Server {
         allowedHosts: config.allowedHosts,
         allowedOrigins: config.allowedOrigins,
       },
+      tls,
       limits: {
         headerBytesMax: config.headerBytesMax,
         headersMax: config.headersMax,
@@ -91,7 +125,9 @@ export class Server {
     const { address, port } = await listener.listen();
     this.#listener = listener;
     const bound = { host: address, port };
-    broker.identity = { version, address: config.serverName ?? hostPortText(bound) };
+    const certificatePem = tls?.certificatePem ?? null;
+    const told = config.serverName ?? hostPortText(bound);
+    broker.identity = { version, address: told, certificatePem };
     return bound;
   }
 
@@ -132,7 +168,8 @@ export class Server {
       },
       home: (exchange) => {
         const { address } = broker.identity;
-        answerHome(exchange, { version, address, retention: retentionText(config) });
+        const { sslEnabled } = config;
+        answerHome(exchange, { version, address, sslEnabled, retention: retentionText(config) });
       },
       failed: (where, error) => {
         this.#log.error({ where, error }, 'failed');

@@ -108,7 +108,7 @@ export class BrokerProcess {
         fail(`the broker did not listen within ${START_TIMEOUT_MS} ms`);
       }, START_TIMEOUT_MS);
       const onData = (): void => {
-        const port = /listening on http:\/\/\S+:(\d+)/u.exec(this.#output)?.[1];
+        const port = /listening on https?:\/\/\S+:(\d+)/u.exec(this.#output)?.[1];
         if (port === undefined || this.#port !== 0) return;
         this.#port = Number(port);
         clearTimeout(timer);

@@ -44,7 +44,7 @@ export class ZbusCommand {
 
   /** The port of the start line, once it is printed. */
   async port(): Promise<number> {
-    const [, port] = await this.until(() => /^zbus .* http:\/\/\S+:(\d+) .*\n/.exec(this.stdout));
+    const [, port] = await this.until(() => /^zbus .* https?:\/\/\S+:(\d+) .*\n/.exec(this.stdout));
     return Number(port);
   }
 

@@ -7,6 +7,7 @@ describe('the home page', () => {
   const { headerLines, body } = homePage({
     version: '1.2.3',
     address: '127.0.0.1:15555',
+    sslEnabled: false,
     retention: null,
   });
 
@@ -25,7 +26,12 @@ describe('the home page', () => {
       retentionAgeMs: 5000,
       retentionConsumed: true,
     });
-    const { body: ruled } = homePage({ version: '1.2.3', address: 'a:1', retention: rule });
+    const { body: ruled } = homePage({
+      version: '1.2.3',
+      address: 'a:1',
+      sslEnabled: false,
+      retention: rule,
+    });
     const sentence =
       'Messages beyond 1GiB a topic or older than 5000 ms or consumed by all groups are deleted, ';
     assert(ruled.includes(sentence), ruled);
@@ -41,6 +47,7 @@ describe('the home page', () => {
     const { body: odd } = homePage({
       version: 'ü',
       address: '<script>"\'&\r\n',
+      sslEnabled: false,
       retention: '<b>',
     });
     assert(odd.includes('&#60;b&#62;'));
