@@ -4,7 +4,7 @@
 export { type Config, defaultConfig } from './config/config.js';
 export { ConfigError, type ConfigSources, loadConfig } from './config/sources.js';
 export * from './errors.js';
-export { createLog, type Log, type LogOptions } from './log.js';
+export { createLog, type Log, type LogOptions, type ReopenableLog } from './log.js';
 export type { HostPort } from './server/address.js';
 export { Server } from './server/server.js';
 export { version } from './version.js';

@@ -4,7 +4,7 @@
  * and counts, never tokens, headers as a whole, or bodies; what is named `token` all the same is
  * masked.
  */
-import { mkdirSync, openSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino, stdSerializers } from 'pino';
 
@@ -13,6 +13,14 @@ export interface Log {
   info(fields: object, event: string): void;
   warn(fields: object, event: string): void;
   error(fields: object, event: string): void;
+}
+
+export interface ReopenableLog extends Log {
+  /**
+   * Opens the log file by its name again, after someone has moved it. Throws what the file system
+   * answers; lines then go on into the file before. Without a file it does nothing.
+   */
+  reopen(): void;
 }
 
 export interface LogOptions {
@@ -28,12 +36,14 @@ const STDERR = 2;
  * A line is written before the call returns, so that the last lines before a crash are there.
  * Throws what the file system answers when the folder or file cannot be written.
  */
-export function createLog({ logDir, verbose }: LogOptions): Log {
+export function createLog({ logDir, verbose }: LogOptions): ReopenableLog {
+  if (logDir !== null) mkdirSync(logDir, { recursive: true, mode: 0o700 });
   const destination = pino.destination({
-    fd: logDir === null ? STDERR : openLogFile(logDir),
+    dest: logDir === null ? STDERR : join(logDir, 'zbus.log'),
+    mode: 0o600,
     sync: true,
   });
-  return pino(
+  const log = pino(
     {
       base: null,
       level: verbose ? 'debug' : 'info',
@@ -45,9 +55,9 @@ export function createLog({ logDir, verbose }: LogOptions): Log {
     },
     destination,
   );
-}
-
-function openLogFile(logDir: string): number {
-  mkdirSync(logDir, { recursive: true, mode: 0o700 });
-  return openSync(join(logDir, 'zbus.log'), 'a', 0o600);
+  return Object.assign(log, {
+    reopen: () => {
+      if (logDir !== null) destination.reopen();
+    },
+  });
 }

@@ -119,7 +119,15 @@ function distinguishedName(commonName: string): Buffer {
 
 /** UTCTime, as it must be until 2049: two digits of the year, whole seconds. */
 function time(date: Date): Buffer {
-  return der(0x17, Buffer.from(`${date.toISOString().slice(2).replace(/[-:T]|\..*/g, '')}Z`));
+  return der(
+    0x17,
+    Buffer.from(
+      `${date
+        .toISOString()
+        .slice(2)
+        .replace(/[-:T]|\..*/g, '')}Z`,
+    ),
+  );
 }
 
 function oid(text: string): Buffer {
