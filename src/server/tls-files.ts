@@ -33,6 +33,7 @@ type TlsOptions = Pick<Config, 'sslEnabled' | keyof TlsFiles>;
 
 const CERTIFICATE =
   /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+const ENCRYPTED_KEY = /^(-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED)/m;
 
 /** null when the port is to speak plain TCP. Throws TlsFilesError when TLS is configured by half. */
 export function tlsFilesOf(options: TlsOptions): TlsFiles | null {
@@ -117,8 +118,9 @@ function privateKey(pem: string, file: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch (error) {
-    const encrypted = (error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE';
-    const reason = encrypted ? 'it is encrypted, and there is no passphrase' : reasonOf(error);
+    const reason = ENCRYPTED_KEY.test(pem)
+      ? 'it is encrypted, and there is no passphrase'
+      : reasonOf(error);
     throw new TlsFilesError(`${file} holds no PEM private key that can be used: ${reason}`);
   }
 }

@@ -140,6 +140,8 @@ export class TlsHandshakes {
     }
     socket.unshift(bytes);
     if (bytes[0] === HANDSHAKE_RECORD) {
+      // Nobody reads yet, so half a handshake must end by itself with its peer.
+      socket.allowHalfOpen = false;
       this.#server.emit('connection', socket);
     } else {
       handshake.end({ socket, refusal: { status: 400, reason: PLAIN_HTTP } });
@@ -152,7 +154,12 @@ export class TlsHandshakes {
       socket.destroy();
       return;
     }
+    socket.allowHalfOpen = true;
     const reason = this.#refusalOf(socket);
+    if (reason !== null) {
+      const fields = { peer: peerAddress(socket), reason };
+      this.#options.log.warn(fields, 'connection refused');
+    }
     handshake.end({ socket, refusal: reason === null ? null : { status: 403, reason } });
   }
 
