@@ -15,7 +15,7 @@ const BUILD = 'compile';
 /** Compute; at the lowest priority, so that what runs beside them hardly notices. */
 const COMPUTING = ['lint', 'typecheck', 'test:native', 'test:package'];
 /** Start brokers and wait for them; what they check is what happens, not when. */
-const WAITING = ['test:unit', 'test:browser', 'test:reliability'];
+const WAITING = ['test:unit', 'test:tls', 'test:browser', 'test:reliability'];
 /** Measure time and memory: nothing runs beside them. */
 const ALONE = ['test:integration', 'test:node'];
 const STAGES = [BUILD, ...COMPUTING, ...WAITING, ...ALONE];

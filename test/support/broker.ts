@@ -9,15 +9,21 @@ import { type Clock, systemClock } from '../../src/clock.js';
 import { type Config, defaultConfig } from '../../src/config/config.js';
 import type { Log } from '../../src/log.js';
 import { Server } from '../../src/server/server.js';
+import { Authority } from './certificates.js';
 import { Client } from './client.js';
 import { onCleanUp } from './cleanup.js';
 import { tempFolder } from './temp-folder.js';
+import { connectTlsClient, writeServerFiles } from './tls.js';
 
 export class TestBroker {
+  /** Set by over-tls.ts: what a test starts speaks TLS without knowing it. */
+  static speaksTls = false;
   readonly config: Config;
   /** Errors that the broker logged. */
   readonly failures: string[] = [];
   port = 0;
+  /** Whom its clients trust; null: it speaks plain TCP. */
+  authority: Authority | null = null;
   readonly #clock: Clock;
   #server: Server | null = null;
 
@@ -32,7 +38,18 @@ export class TestBroker {
   }
 
   static async start(config: Partial<Config> = {}, clock?: Clock): Promise<TestBroker> {
+    if (TestBroker.speaksTls) return TestBroker.startTls(config, clock);
     const broker = new TestBroker(config, clock);
+    await broker.start();
+    return broker;
+  }
+
+  /** As `start`, with a certificate for the loopback address. */
+  static async startTls(config: Partial<Config> = {}, clock?: Clock): Promise<TestBroker> {
+    const authority = new Authority();
+    const files = writeServerFiles(tempFolder(), authority.issue({ name: 'localhost' }));
+    const broker = new TestBroker({ ...config, ...files }, clock);
+    broker.authority = authority;
     await broker.start();
     return broker;
   }
@@ -40,6 +57,11 @@ export class TestBroker {
   async start(): Promise<void> {
     this.#server = new Server(this.config, this.#log(), this.#clock);
     this.port = (await this.#server.start()).port;
+  }
+
+  /** What SIGHUP does. */
+  reload(): void {
+    this.#server?.reload();
   }
 
   async stop(): Promise<void> {
@@ -64,7 +86,8 @@ export class TestBroker {
   }
 
   connect(): Promise<Client> {
-    return Client.connect(this.port);
+    const { authority, port } = this;
+    return authority === null ? Client.connect(port) : connectTlsClient(port, authority);
   }
 
   #log(): Log {

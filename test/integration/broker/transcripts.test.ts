@@ -92,7 +92,6 @@ const CHANGED_0_8: LeftOut = {
 
 const LEFT_OUT_0_11: LeftOut = {
   'id too long (more than 39)': 'ids may be longer here',
-  'ssl: no certificate': 'TLS is not part of this version',
   track_sub: TRACKER,
 };
 
@@ -139,6 +138,10 @@ const EXCEPTIONS_0_11: Exceptions = {
     status: 403,
     body: 'ConsumeGroup(x1) exclusive, forbidden',
   },
+  'ssl: no certificate': {
+    reason: 'texts are like those of 0.8',
+    body: 'Certificate(localhost:1) not found',
+  },
   'unknown topic': { reason: 'texts are those of 0.8', body: 'Topic(nope) not found' },
   'unknown group': { reason: 'texts are those of 0.8', body: 'ConsumeGroup(nope) not found' },
 };
@@ -160,7 +163,14 @@ const ACK_KEYS = [
 ];
 const MESSAGE_HEADERS = ['offset', 'timestamp', 'consume_group', 'origin_method'];
 const PRODUCE_HEADERS = ['offset', 'ack_level'];
-const VARYING = ['createdTime', 'lastUpdatedTime', 'infoVersion', 'address', 'serverVersion'];
+const VARYING = [
+  'sslEnabled',
+  'createdTime',
+  'lastUpdatedTime',
+  'infoVersion',
+  'address',
+  'serverVersion',
+];
 
 interface Replayed {
   readonly row: TranscriptRow;
