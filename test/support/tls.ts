@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { TlsMaterial } from '../../src/server/tls-files.js';
@@ -36,17 +37,22 @@ export function materialOf(issued: Issued, clientAuthority?: Authority): TlsMate
 
 /** What a client that trusts `authority` and nobody else says. */
 export function trusting(authority: Authority): ConnectionOptions {
-  return { host: '127.0.0.1', ca: authority.certificatePem };
+  return { ca: authority.certificatePem, servername: 'localhost' };
 }
 
 /** Resolves once the handshake is done; rejects as the socket fails. Closed by cleanUp. */
 export async function connectTls(port: number, options: ConnectionOptions): Promise<TLSSocket> {
-  const socket = connect({ host: '127.0.0.1', ...options, port });
+  const carrier = connectTcp({ host: '127.0.0.1', port, noDelay: true });
+  const socket = connect({ ...options, socket: carrier });
+  // Only TCP can be reset.
+  socket.resetAndDestroy = () => {
+    carrier.resetAndDestroy();
+    return socket;
+  };
   onCleanUp(() => {
     socket.destroy();
   });
   await once(socket, 'secureConnect');
-  socket.setNoDelay(true);
   return socket;
 }
 

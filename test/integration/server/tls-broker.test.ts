@@ -31,7 +31,13 @@ async function statusOf(
   headers: Readonly<Record<string, string>>,
 ): Promise<number | undefined> {
   const { port } = broker;
-  const request = httpsRequest({ ...trusting(trusted(broker)), port, path: '/ping', headers });
+  const request = httpsRequest({
+    ...trusting(trusted(broker)),
+    host: '127.0.0.1',
+    port,
+    path: '/ping',
+    headers,
+  });
   const [response] = (await once(request.end(), 'response')) as [IncomingMessage];
   response.resume();
   return response.statusCode;
@@ -84,14 +90,15 @@ describe('a broker that speaks TLS', () => {
   it('speaks to curl, which trusts what the ssl command answered', async function () {
     const curl = needProgram(this, 'curl', 'curl');
     const authority = new Authority();
-    const itself = { ...authority.issue({ name: 'localhost' }) };
-    const files = writeServerFiles(tempFolder(), itself);
-    const broker = await TestBroker.start({ ...files });
+    const issued = authority.issue({ name: 'localhost' });
+    const chain = { ...issued, certificatePem: issued.certificatePem + authority.certificatePem };
+    const broker = new TestBroker(writeServerFiles(tempFolder(), chain));
     broker.authority = authority;
+    await broker.start();
     const client = await broker.connect();
     const { body } = await client.expect(200, 'ssl', { server: `127.0.0.1:${broker.port}` });
     const file = join(tempFolder(), 'server.pem');
-    writeFileSync(file, body.toString() + authority.certificatePem);
+    writeFileSync(file, body);
     const url = `https://127.0.0.1:${broker.port}`;
     const ask = async (...parameters: string[]): Promise<string> =>
       (await run(curl, ['-sS', '--fail', '--cacert', file, ...parameters])).stdout;
