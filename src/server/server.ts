@@ -32,8 +32,8 @@ export class Server {
   }
 
   /**
-   * Opens the data folder, recovers the topics, listens. Throws TlsFilesError, StorageFailedError or
-   * ListenError.
+   * Opens the data folder, recovers the topics, listens. Throws TlsFilesError, StorageFailedError
+   * or ListenError.
    */
   async start(): Promise<HostPort> {
     const tls = this.#readTls();

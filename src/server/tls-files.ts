@@ -32,10 +32,10 @@ export interface TlsMaterial {
 type TlsOptions = Pick<Config, 'sslEnabled' | keyof TlsFiles>;
 
 const CERTIFICATE =
-  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+  /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const ENCRYPTED_KEY = /^(-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED)/m;
 
-/** null when the port is to speak plain TCP. Throws TlsFilesError when TLS is configured by half. */
+/** null when the port is to speak plain TCP. Throws TlsFilesError when TLS is half configured. */
 export function tlsFilesOf(options: TlsOptions): TlsFiles | null {
   const { sslEnabled, serverCertFile, serverKeyFile, clientCaFile } = options;
   if (sslEnabled) {

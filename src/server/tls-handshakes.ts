@@ -1,8 +1,8 @@
 /**
  * From an accepted socket to one that speaks TLS: looks at the first byte, runs the handshake, asks
- * for the client's certificate. Owned by a listener, which counts handshakes as connections. Promises
- * that each handshake ends once, by its outcome or by the close of its socket, within its time, and
- * that none of them harms the others.
+ * for the client's certificate. Owned by a listener, which counts handshakes as connections.
+ * Promises that each handshake ends once, by its outcome or by the close of its socket, within its
+ * time, and that none of them harms the others.
  */
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';

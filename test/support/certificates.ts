@@ -1,7 +1,7 @@
 /**
- * X.509 certificates made in the test that uses them, so that no key lies in the repository and none
- * expires in it: node:crypto makes keys and signatures, the DER around them (RFC 5280) is written
- * here. Keys are P-256.
+ * X.509 certificates made in the test that uses them, so that no key lies in the repository and no
+ * certificate expires in it: node:crypto makes keys and signatures, the DER around them (RFC 5280)
+ * is written here. Keys are P-256.
  */
 import { Buffer } from 'node:buffer';
 import {

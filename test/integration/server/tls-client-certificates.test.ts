@@ -1,4 +1,4 @@
-/** A TLS port with a client CA: who is served, who is told why not, and that no ticket gets around. */
+/** A TLS port with a client CA: who is served, who is told why not; no ticket gets around it. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';

@@ -1,4 +1,4 @@
-/** Files that cannot be used for TLS: the zbus command refuses to start with one line that says why. */
+/** Files that cannot be used for TLS: zbus refuses to start with one line that says why. */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -137,7 +137,7 @@ describe('zbus --ssl-enabled starts', function () {
 describe('the files of TLS', () => {
   afterEach(cleanUp);
 
-  it('may be one that holds certificate, chain and key: the key stays out of the certificate', () => {
+  it('may be one that holds them all: the key stays out of the certificate', () => {
     const intermediate = new Authority('Intermediate', authority);
     const { certificatePem, keyPem } = intermediate.issue({ name: 'localhost' });
     const folder = tempFolder();

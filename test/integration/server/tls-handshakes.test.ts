@@ -141,7 +141,7 @@ describe('a TLS port', () => {
     await assertServes(server.port);
   });
 
-  it('gives a handshake headerTimeoutMs from the connection, however slowly it goes on', async () => {
+  it('gives a handshake headerTimeoutMs in all, however slowly it goes on', async () => {
     const { port, clock, listener } = await startServer({ tls, timeouts: { headerMs: HEADER_MS } });
     const hello = await clientHello();
     const slow = [Buffer.alloc(0), hello.subarray(0, 1), hello.subarray(0, hello.length - 1)];
