@@ -18,6 +18,7 @@ import {
   startBroker,
   startNginx,
 } from './contenders.js';
+import { Authority } from '../test/support/certificates.js';
 import { median, printTable, thousands } from './figures.js';
 import { fill } from './fill.js';
 import { printMachine } from './machine.js';
@@ -29,6 +30,7 @@ const { values: flags } = parseArgs({
     body: { type: 'string', default: '100' },
     dir: { type: 'string', default: tmpdir() },
     'cpu-prof': { type: 'string' },
+    tls: { type: 'boolean', default: false },
   },
 });
 const requests = Number(flags.requests);
@@ -70,8 +72,57 @@ function requireProgram(name: string, debianPackage: string): void {
   process.exit(1);
 }
 
-async function post(port: number, url: string): Promise<void> {
-  await replyLength(port, `POST ${url} HTTP/1.0\r\nContent-Length: 0\r\n`);
+async function post({ port, tls }: Contender, url: string): Promise<void> {
+  await replyLength(port, `POST ${url} HTTP/1.0\r\nContent-Length: 0\r\n`, tls);
+}
+
+const PRODUCE = '/produce/T';
+const CONSUME = '/consume/T/g';
+
+function caseOf(
+  name: string,
+  { pid, port, tls }: Contender,
+  path: string,
+  concurrency: number,
+  against: string,
+  target: number | null,
+): Case {
+  const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}${path}`;
+  return { name, pid, url, concurrency, post: path === PRODUCE, target, against };
+}
+
+/** Messages that all rounds take. */
+const consumedCount = Math.ceil(requests * (rounds + WARM_UP_SHARE)) + 1;
+
+/** nginx and the broker as in `cases`, over TLS with one P-256 certificate. */
+async function tlsCases(dir: string, body: Buffer): Promise<Case[]> {
+  const { certificatePem, keyPem } = new Authority().issue({ name: 'localhost' });
+  const certificate = { certFile: join(dir, 'server.crt'), keyFile: join(dir, 'server.key') };
+  writeFileSync(certificate.certFile, certificatePem);
+  writeFileSync(certificate.keyFile, keyPem, { mode: 0o600 });
+  const start = (name: string): Promise<Contender> =>
+    up(startBroker({ dir: join(dir, name), ackLevel: 'page', certificate }));
+  const page = await start('page-tls');
+  const consumed = await start('consumed-tls');
+  for (const broker of [page, consumed]) await post(broker, '/declare/T/g');
+  await fill(consumed.port, 'T', consumedCount, body, true);
+  const produceRequest = `POST ${PRODUCE} HTTP/1.0\r\nContent-Length: 0\r\n`;
+  const produceBytes = await replyLength(page.port, produceRequest, true);
+  const consumeBytes = await replyLength(consumed.port, `GET ${CONSUME} HTTP/1.0\r\n`, true);
+  const nginx = async (name: string, replyBytes: number): Promise<Contender> => {
+    const scratch = join(dir, name);
+    mkdirSync(scratch);
+    return up(startNginx(scratch, replyBytes, certificate));
+  };
+  const nginxProduce = await nginx('nginx-produce-tls', produceBytes);
+  const nginxConsume = await nginx('nginx-consume-tls', consumeBytes);
+  const [produceName, consumeName] = ['produce -c 32   nginx, TLS', 'consume -c 32   nginx, TLS'];
+  return [
+    caseOf(produceName, nginxProduce, PRODUCE, 32, produceName, null),
+    caseOf('produce -c 32   broker, page, TLS', page, PRODUCE, 32, produceName, null),
+    caseOf(consumeName, nginxConsume, CONSUME, 32, consumeName, null),
+    caseOf('consume -c 32   broker, TLS', consumed, CONSUME, 32, consumeName, null),
+  ];
 }
 
 /** Starts everybody, with topics declared and the one to consume filled. */
@@ -83,9 +134,8 @@ async function cases(dir: string, body: Buffer): Promise<Case[]> {
   const page = await broker('page', 'page');
   const disk = await broker('disk', 'disk');
   const consumed = await broker('consumed', 'page');
-  for (const { port } of [page, disk, consumed]) await post(port, '/declare/T/g');
-  const count = Math.ceil(requests * (rounds + WARM_UP_SHARE)) + 1;
-  await fill(consumed.port, 'T', count, body);
+  for (const broker of [page, disk, consumed]) await post(broker, '/declare/T/g');
+  await fill(consumed.port, 'T', consumedCount, body);
 
   const produceBytes = await replyLength(
     page.port,
@@ -103,34 +153,30 @@ async function cases(dir: string, body: Buffer): Promise<Case[]> {
   const bareConsume = await up(startBareServer(consumeBytes));
   console.log(`replies   produce ${produceBytes} B, consume ${consumeBytes} B\n`);
 
-  const of = (
-    name: string,
-    { pid, port }: Contender,
-    path: string,
-    concurrency: number,
-    against: string,
-    target: number | null,
-  ): Case => ({
-    name,
-    pid,
-    url: `http://127.0.0.1:${port}${path}`,
-    concurrency,
-    post: path.startsWith('/produce'),
-    target,
-    against,
-  });
-  const produce = '/produce/T';
-  const consume = '/consume/T/g';
   return [
-    of('produce -c 32   nginx', nginxProduce, produce, 32, 'produce -c 32   nginx', null),
-    of('produce -c 32   bare Node socket', bareProduce, produce, 32, 'produce -c 32   nginx', null),
-    of('produce -c 32   broker, page', page, produce, 32, 'produce -c 32   nginx', 0.7),
-    of('produce -c 32   broker, disk', disk, produce, 32, 'produce -c 32   nginx', 0.4),
-    of('produce -c 256  nginx', nginxProduce, produce, 256, 'produce -c 256  nginx', null),
-    of('produce -c 256  broker, disk', disk, produce, 256, 'produce -c 256  nginx', 0.6),
-    of('consume -c 32   nginx', nginxConsume, consume, 32, 'consume -c 32   nginx', null),
-    of('consume -c 32   bare Node socket', bareConsume, consume, 32, 'consume -c 32   nginx', null),
-    of('consume -c 32   broker', consumed, consume, 32, 'consume -c 32   nginx', 0.75),
+    caseOf('produce -c 32   nginx', nginxProduce, PRODUCE, 32, 'produce -c 32   nginx', null),
+    caseOf(
+      'produce -c 32   bare Node socket',
+      bareProduce,
+      PRODUCE,
+      32,
+      'produce -c 32   nginx',
+      null,
+    ),
+    caseOf('produce -c 32   broker, page', page, PRODUCE, 32, 'produce -c 32   nginx', 0.7),
+    caseOf('produce -c 32   broker, disk', disk, PRODUCE, 32, 'produce -c 32   nginx', 0.4),
+    caseOf('produce -c 256  nginx', nginxProduce, PRODUCE, 256, 'produce -c 256  nginx', null),
+    caseOf('produce -c 256  broker, disk', disk, PRODUCE, 256, 'produce -c 256  nginx', 0.6),
+    caseOf('consume -c 32   nginx', nginxConsume, CONSUME, 32, 'consume -c 32   nginx', null),
+    caseOf(
+      'consume -c 32   bare Node socket',
+      bareConsume,
+      CONSUME,
+      32,
+      'consume -c 32   nginx',
+      null,
+    ),
+    caseOf('consume -c 32   broker', consumed, CONSUME, 32, 'consume -c 32   nginx', 0.75),
   ];
 }
 
@@ -197,6 +243,7 @@ async function main(): Promise<void> {
     const body = Buffer.alloc(bodyBytes, 'x');
     writeFileSync(join(dir, 'body'), body);
     const all = await cases(dir, body);
+    if (flags.tls) all.push(...(await tlsCases(dir, body)));
     await runRound(all, Math.floor(requests * WARM_UP_SHARE), dir);
     const results: Figures[][] = [];
     for (let round = 0; round < rounds; round++) results.push(await runRound(all, requests, dir));

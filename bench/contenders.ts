@@ -5,13 +5,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 
 export interface Contender {
   readonly port: number;
   readonly pid: number;
+  /** It speaks TLS, and only TLS. */
+  readonly tls: boolean;
   /** Ends it in good order. */
   readonly stop: () => Promise<void>;
 }
@@ -25,57 +28,88 @@ const BROKER = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const SERVICE = fileURLToPath(new URL('rpc-service.ts', import.meta.url));
 const BARE = fileURLToPath(new URL('bare-server.ts', import.meta.url));
 
+/** What a contender that speaks TLS shows. */
+export interface CertificateFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 export interface BrokerOptions {
   readonly dir: string;
   readonly ackLevel: 'disk' | 'page';
   /** Flags for node itself, such as --cpu-prof. */
   readonly nodeFlags?: readonly string[];
+  readonly certificate?: CertificateFiles | null;
 }
 
 /** The broker as `npm run compile` has built it, with its defaults but for the options. */
-export function startBroker({ dir, ackLevel, nodeFlags = [] }: BrokerOptions): Promise<Contender> {
+export function startBroker(options: BrokerOptions): Promise<Contender> {
+  const { dir, ackLevel, nodeFlags = [], certificate = null } = options;
+  const tls =
+    certificate === null
+      ? {}
+      : {
+          ZBUS_SSL_ENABLED: 'true',
+          ZBUS_SERVER_CERT_FILE: certificate.certFile,
+          ZBUS_SERVER_KEY_FILE: certificate.keyFile,
+        };
   const env = {
     ...process.env,
     ZBUS_SERVER_ADDRESS: '127.0.0.1:0',
     ZBUS_MQ_DIR: dir,
     ZBUS_ACK_LEVEL: ackLevel,
+    ...tls,
   };
-  return started(spawn(process.execPath, [...nodeFlags, BROKER], { env }), 'SIGTERM');
+  const child = spawn(process.execPath, [...nodeFlags, BROKER], { env });
+  return started(child, 'SIGTERM', certificate !== null);
 }
 
 /** A Node socket server that answers `replyBytes` bytes to whatever ends a request. */
 export function startBareServer(replyBytes: number): Promise<Contender> {
-  return started(spawn(process.execPath, ['--import=tsx', BARE, `${replyBytes}`]), 'SIGTERM');
+  const child = spawn(process.execPath, ['--import=tsx', BARE, `${replyBytes}`]);
+  return started(child, 'SIGTERM', false);
 }
 
 /** A service of the topic T of the broker on `port`. */
 export function startService(port: number): Promise<Contender> {
-  return started(spawn(process.execPath, ['--import=tsx', SERVICE, `${port}`]), 'SIGTERM');
+  const child = spawn(process.execPath, ['--import=tsx', SERVICE, `${port}`]);
+  return started(child, 'SIGTERM', false);
 }
 
 /** One nginx worker that answers `replyBytes` bytes, head included, to every request. */
-export async function startNginx(dir: string, replyBytes: number): Promise<Contender> {
+export async function startNginx(
+  dir: string,
+  replyBytes: number,
+  certificate: CertificateFiles | null = null,
+): Promise<Contender> {
   const port = await freePort();
   let bodyBytes = replyBytes;
   for (;;) {
-    const nginx = await nginxWithBody(dir, port, bodyBytes);
-    const bytes = await replyLength(port);
+    const nginx = await nginxWithBody(dir, port, bodyBytes, certificate);
+    const bytes = await replyLength(port, undefined, nginx.tls);
     if (bytes === replyBytes || bodyBytes === 0) return nginx;
     await nginx.stop();
     bodyBytes = Math.max(0, bodyBytes + replyBytes - bytes);
   }
 }
 
-async function nginxWithBody(dir: string, port: number, bodyBytes: number): Promise<Contender> {
+async function nginxWithBody(
+  dir: string,
+  port: number,
+  bodyBytes: number,
+  certificate: CertificateFiles | null,
+): Promise<Contender> {
   const config = join(dir, 'nginx.conf');
-  writeFileSync(config, nginxConfig(dir, port, bodyBytes));
+  writeFileSync(config, nginxConfig(dir, port, bodyBytes, certificate));
   const child = spawn('nginx', ['-c', config, '-e', join(dir, 'nginx-error.log')]);
   running.add(child);
   const exited = once(child, 'exit').then(() => running.delete(child));
-  await untilAnswered(port, child);
+  const tls = certificate !== null;
+  await untilAnswered(port, tls, child);
   return {
     port,
     pid: child.pid ?? -1,
+    tls,
     stop: async () => {
       child.kill('SIGQUIT');
       await exited;
@@ -83,7 +117,16 @@ async function nginxWithBody(dir: string, port: number, bodyBytes: number): Prom
   };
 }
 
-function nginxConfig(dir: string, port: number, bodyBytes: number): string {
+function nginxConfig(
+  dir: string,
+  port: number,
+  bodyBytes: number,
+  certificate: CertificateFiles | null,
+): string {
+  const tls =
+    certificate === null
+      ? ''
+      : `ssl_certificate ${certificate.certFile}; ssl_certificate_key ${certificate.keyFile};`;
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   const paths = temporary.map((name) => `${name}_temp_path ${join(dir, name)};`).join(' ');
   return (
@@ -91,15 +134,27 @@ function nginxConfig(dir: string, port: number, bodyBytes: number): string {
     'events { worker_connections 4096; }\n' +
     `http { access_log off; server_tokens off; default_type ""; ${paths}\n` +
     'keepalive_requests 100000000; keepalive_timeout 3600s;\n' +
-    `server { listen 127.0.0.1:${port} backlog=1024;\n` +
+    `server { listen 127.0.0.1:${port}${tls === '' ? '' : ' ssl'} backlog=1024; ${tls}\n` +
     `location / { return 200 "${'x'.repeat(bodyBytes)}"; } } }\n`
   );
 }
 
+/** Certificates are made for the run, so there is nothing to check them against. */
+export async function openSocket(port: number, tls: boolean): Promise<Socket> {
+  const socket = tls
+    ? connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false })
+    : connect({ host: '127.0.0.1', port, noDelay: true });
+  await once(socket, tls ? 'secureConnect' : 'connect');
+  return socket;
+}
+
 /** Length of a whole reply, as ab asks for it. */
-export async function replyLength(port: number, request = 'GET / HTTP/1.0\r\n'): Promise<number> {
-  const socket = connect({ host: '127.0.0.1', port });
-  await once(socket, 'connect');
+export async function replyLength(
+  port: number,
+  request = 'GET / HTTP/1.0\r\n',
+  tls = false,
+): Promise<number> {
+  const socket = await openSocket(port, tls);
   socket.write(`${request}Connection: Keep-Alive\r\n\r\n`);
   const received: Buffer[] = [];
   for await (const chunk of socket) {
@@ -112,10 +167,10 @@ export async function replyLength(port: number, request = 'GET / HTTP/1.0\r\n'):
   return Buffer.concat(received).length;
 }
 
-async function untilAnswered(port: number, child: ChildProcess): Promise<void> {
+async function untilAnswered(port: number, tls: boolean, child: ChildProcess): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
-    const bytes = await replyLength(port).catch(() => 0);
+    const bytes = await replyLength(port, undefined, tls).catch(() => 0);
     if (bytes > 0) return;
   }
 }
@@ -131,7 +186,11 @@ async function freePort(): Promise<number> {
 }
 
 /** Resolves once the child has said on stdout where it listens. */
-async function started(child: ChildProcess, signal: NodeJS.Signals): Promise<Contender> {
+async function started(
+  child: ChildProcess,
+  signal: NodeJS.Signals,
+  tls: boolean,
+): Promise<Contender> {
   running.add(child);
   const exited = once(child, 'exit').then(() => running.delete(child));
   const port = await new Promise<number>((resolve, reject) => {
@@ -150,6 +209,7 @@ async function started(child: ChildProcess, signal: NodeJS.Signals): Promise<Con
   return {
     port,
     pid: child.pid ?? -1,
+    tls,
     stop: async () => {
       child.kill(signal);
       await exited;

@@ -2,8 +2,7 @@
  * Fills a topic fast: one TCP connection, produce requests by URL without an id, whose replies come
  * in order and are only counted. Used by ab.ts before consume is measured.
  */
-import { once } from 'node:events';
-import { connect } from 'node:net';
+import { openSocket } from './contenders.js';
 
 const BATCH = 500;
 /** Requests under way; the broker stops reading beyond its own limit. */
@@ -17,12 +16,12 @@ export async function fill(
   topic: string,
   count: number,
   body: Buffer,
+  tls = false,
 ): Promise<void> {
   const head = `POST /produce/${topic} HTTP/1.1\r\nhost: localhost\r\ncontent-length: `;
   const request = Buffer.concat([Buffer.from(`${head}${body.length}\r\n\r\n`), body]);
   const batch = Buffer.concat(Array.from({ length: BATCH }, () => request));
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true });
-  await once(socket, 'connect');
+  const socket = await openSocket(port, tls);
   let sent = 0;
   let acknowledged = 0;
   const send = (): void => {

@@ -64,7 +64,7 @@ describe('a TLS port with a client CA', () => {
         assert.match(reply.body, /client certificate is needed/);
       }
       assert.equal(broker.handled, 0);
-      assert(log.some(({ level, message }) => level === 'warn' && /refused/.test(message)));
+      assert(log.some(({ level, message }) => level === 'warn' && message.includes('refused')));
     });
 
     it(`goes on with a session of a client that showed one (${version})`, async () => {
