@@ -23,7 +23,7 @@ import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
 import { ReplyOrder, ReplySlot } from './reply-order.js';
 import { TcpExchange, type ExchangeOwner } from './tcp-exchange.js';
 import type { Swept } from './timeout-sweep.js';
-import { isUpgrade, WebSocketPeer } from './websocket-peer.js';
+import { isUpgrade, WebSocketPeer, type WebSocketOwner } from './websocket-peer.js';
 
 /**
  * reading: requests are taken. finishing: no more are; what was taken is answered, what still comes
@@ -32,7 +32,7 @@ import { isUpgrade, WebSocketPeer } from './websocket-peer.js';
 const State = { reading: 0, finishing: 1, ended: 2, closed: 3 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept {
+export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner, TurnTask, Swept {
   readonly session: Session;
   /** Kept by Turn. */
   scheduled = false;
@@ -63,7 +63,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       this.#updateReading();
     };
     this.#decoder = new Decoder(context.limits, this, 'request');
-    this.#outbox = new Outbox(socket, this.#sent);
+    this.#outbox = new Outbox(socket, this.onSent);
     socket.on('data', this.#onData);
     socket.on('end', this.#onPeerEnd);
     socket.on('error', (error) => {
@@ -186,6 +186,27 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#sendReady();
   }
 
+  // ---- for WebSocketPeer -----------------------------------------------------------------------
+
+  readonly onFrame = (bytes: Buffer): void => {
+    const count = this.#messageCount;
+    this.#onData(bytes);
+    if (this.#state !== State.reading) return;
+    const whole = this.#decoder.state === 'idle' && this.#messageCount === count + 1;
+    if (!whole) this.refuse(400, 'A WebSocket message must hold one whole zbus message');
+  };
+
+  readonly onFailed = (error: Error): void => {
+    this.#context.log.debug({ peer: this.session.remoteAddress, error }, 'connection failed');
+    this.#end();
+  };
+
+  /** A write that had to wait for the peer has ended. */
+  readonly onSent = (): void => {
+    this.#outbox.flush(this.#context.sweep.nowMs);
+    this.#afterSend();
+  };
+
   // ---- for Turn --------------------------------------------------------------------------------
 
   endTurn(): void {
@@ -226,19 +247,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     }
     const rest = this.#decoder.stop();
     this.#socket.off('data', this.#onData).off('end', this.#onPeerEnd);
-    const { webSockets, sweep, limits } = this.#context;
-    const peer = WebSocketPeer.accept(webSockets, message, this.#socket, rest, {
-      nowMs: sweep.nowMs,
-      unsentBytesMax: limits.unsentBytesMax,
-      onFrame: (bytes) => {
-        this.#onFrame(bytes);
-      },
-      onFailed: (error) => {
-        this.#context.log.debug({ peer: this.session.remoteAddress, error }, 'connection failed');
-        this.#end();
-      },
-      onSent: this.#sent,
-    });
+    const peer = WebSocketPeer.accept(this.#context, message, this.#socket, rest, this);
     if (peer === null) {
       this.#socket.on('data', this.#onData).on('end', this.#onPeerEnd);
       this.refuse(400, 'Bad WebSocket handshake: needs version 13 and a Sec-WebSocket-Key');
@@ -246,14 +255,6 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     }
     this.#webSocket = peer;
     this.#outbox = peer.outbox;
-  }
-
-  #onFrame(bytes: Buffer): void {
-    const count = this.#messageCount;
-    this.#onData(bytes);
-    if (this.#state !== State.reading) return;
-    const whole = this.#decoder.state === 'idle' && this.#messageCount === count + 1;
-    if (!whole) this.refuse(400, 'A WebSocket message must hold one whole zbus message');
   }
 
   readonly #onPeerEnd = (): void => {
@@ -332,12 +333,6 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     if (slot.text !== '') this.#outbox.push(slot.text, slot.bytes, slot.delivery);
     if (slot.closes) this.#endSession();
   }
-
-  /** A write that had to wait for the peer has ended. */
-  readonly #sent = (): void => {
-    this.#outbox.flush(this.#context.sweep.nowMs);
-    this.#afterSend();
-  };
 
   #afterSend(): void {
     if (

@@ -7,13 +7,11 @@ import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Message } from '../protocol/message.js';
+import type { ConnectionContext } from './connection-context.js';
 import { WebSocketOutbox } from './websocket-outbox.js';
 
-/** What a peer is told by its connection, and tells it. */
-export interface WebSocketOptions {
-  readonly nowMs: number;
-  /** Above this many bytes that the peer has not taken its pings are not answered. */
-  readonly unsentBytesMax: number;
+/** What a peer tells its connection. */
+export interface WebSocketOwner {
   /** One frame, or fragments put together: to be one whole message. */
   readonly onFrame: (bytes: Buffer) => void;
   /** The peer broke the framing: it was sent a close frame with the reason. */
@@ -53,22 +51,28 @@ export class WebSocketPeer {
   #pingedMs: number;
   #unanswered = 0;
 
-  constructor(webSocket: WebSocket, socket: Socket, options: WebSocketOptions) {
+  constructor(
+    webSocket: WebSocket,
+    socket: Socket,
+    { limits, sweep }: ConnectionContext,
+    owner: WebSocketOwner,
+  ) {
     this.#webSocket = webSocket;
-    this.#pingedMs = options.nowMs;
-    this.outbox = new WebSocketOutbox(webSocket, socket, options.onSent);
+    this.#pingedMs = sweep.nowMs;
+    this.outbox = new WebSocketOutbox(webSocket, socket, owner.onSent);
     webSocket.on('message', (data) => {
       this.#unanswered = 0;
       // `nodebuffer` is the binary type, so that a message is one Buffer.
-      if (Buffer.isBuffer(data)) options.onFrame(data);
+      if (Buffer.isBuffer(data)) owner.onFrame(data);
     });
     webSocket.on('ping', (data) => {
-      if (socket.writableLength <= options.unsentBytesMax) webSocket.pong(data);
+      // A peer that does not read must not pile up answers.
+      if (socket.writableLength <= limits.unsentBytesMax) webSocket.pong(data);
     });
     webSocket.on('pong', () => {
       this.#unanswered = 0;
     });
-    webSocket.on('error', options.onFailed);
+    webSocket.on('error', owner.onFailed);
   }
 
   /**
@@ -76,11 +80,11 @@ export class WebSocketPeer {
    * the request already. null when the handshake is bad: nothing was answered.
    */
   static accept(
-    server: WebSocketServer,
+    context: ConnectionContext,
     { method, url, headers }: Message,
     socket: Socket,
     rest: Buffer,
-    options: WebSocketOptions,
+    owner: WebSocketOwner,
   ): WebSocketPeer | null {
     let peer: WebSocketPeer | null = null;
     const request = Object.create(IncomingMessage.prototype, {
@@ -88,8 +92,8 @@ export class WebSocketPeer {
       url: { value: url },
       headers: { value: Object.fromEntries(headers) },
     }) as IncomingMessage;
-    server.handleUpgrade(request, socket, rest, (webSocket) => {
-      peer = new WebSocketPeer(webSocket, socket, options);
+    context.webSockets.handleUpgrade(request, socket, rest, (webSocket) => {
+      peer = new WebSocketPeer(webSocket, socket, context, owner);
     });
     return peer;
   }
