@@ -16,12 +16,14 @@ export abstract class ZbusError extends Error {
   }
 }
 
+export type FramingStatus = 400 | 408 | 413 | 414 | 417 | 431 | 501 | 505;
+
 /** The bytes are not a message (RFC 9112), or exceed a limit; the connection cannot go on. */
 export class FramingError extends ZbusError {
   readonly code = 'ZBUS_FRAMING';
-  readonly status: number;
+  readonly status: FramingStatus;
 
-  constructor(status: 400 | 408 | 413 | 417 | 431 | 501 | 505, message: string) {
+  constructor(status: FramingStatus, message: string) {
     super(message);
     this.status = status;
   }

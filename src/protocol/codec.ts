@@ -29,8 +29,9 @@ export interface DecoderEvents {
   onMessage(message: Message): void;
   /**
    * A head with `Expect: 100-continue` was read and its body is not here: the peer waits for a 100.
+   * `message` has no body yet.
    */
-  onContinue(): void;
+  onContinue(message: Message): void;
 }
 
 /** What was made of these bytes, which a keep-alive client sends again and again. */
@@ -67,6 +68,8 @@ export class Decoder {
   readonly #limits: DecoderLimits;
   readonly #events: DecoderEvents;
   readonly #parseStart: (line: string) => StartLine;
+  /** A request line is long by its URL (RFC 9110, 15.5.15). */
+  readonly #startTooLong: 414 | 431;
   readonly #lines = new LineReader();
   #phase: Phase = Phase.start;
   #dead = false;
@@ -93,6 +96,7 @@ export class Decoder {
     this.#limits = limits;
     this.#events = events;
     this.#parseStart = kind === 'request' ? parseRequestLine : parseStatusLine;
+    this.#startTooLong = kind === 'request' ? 414 : 431;
   }
 
   /** What the bytes so far end in: between messages, in a head, or in a body. */
@@ -165,7 +169,7 @@ export class Decoder {
       this.#startLine = this.#knownStart.parsed;
       this.#headBytes = this.#knownStart.bytes.length;
     } else {
-      if (!lines.read(this.#limits.headerBytesMax)) return;
+      if (!lines.read(this.#limits.headerBytesMax, this.#startTooLong)) return;
       const line = lines.text.slice(lines.start, lines.end);
       if (line === LINE_END) {
         if (++this.#emptyLines > EMPTY_LINES_MAX) throw new FramingError(400, 'Only empty lines');
@@ -259,7 +263,7 @@ export class Decoder {
       this.#bytesLeft = contentLength;
       this.#phase = Phase.body;
     }
-    if (framing.expectsContinue && position === chunk.length) this.#events.onContinue();
+    if (framing.expectsContinue && position === chunk.length) this.#events.onContinue(message);
   }
 
   #readBody(): void {

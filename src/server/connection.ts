@@ -15,12 +15,13 @@ import type { Message } from '../protocol/message.js';
 import { Phase, type TurnTask } from '../turn.js';
 import { peerAddress } from './address.js';
 import type { ConnectionContext } from './connection-context.js';
-import { closesAfter } from './keep-alive.js';
 import { OpenRequests } from './open-requests.js';
-import { Outbox, type ReplyOutbox } from './outbox.js';
+import { Outbox } from './outbox.js';
 import { ReadDeadline } from './read-deadline.js';
-import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
-import { ReplyOrder, ReplySlot } from './reply-order.js';
+import { Replies } from './replies.js';
+import { CLOSE, CONTINUE, TEXT, lengthLine, statusLine } from './reply-head.js';
+import { ReplySlot } from './reply-order.js';
+import { ADMITTED, type Answer, type Verdict } from './request-rules.js';
 import { TcpExchange, type ExchangeOwner } from './tcp-exchange.js';
 import type { Swept } from './timeout-sweep.js';
 import { isUpgrade, WebSocketPeer, type WebSocketOwner } from './websocket-peer.js';
@@ -39,19 +40,17 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   readonly #socket: Socket;
   readonly #context: ConnectionContext;
   readonly #decoder: Decoder;
-  #outbox: ReplyOutbox;
+  readonly #replies: Replies;
   /** Set once the connection has become a WebSocket. */
   #webSocket: WebSocketPeer | null = null;
-  readonly #order = new ReplyOrder();
   readonly #readDeadline = new ReadDeadline();
   #state: State = State.reading;
   readonly #requests = new OpenRequests();
   #messageCount = 0;
   /** Of the last request; the decoder gives the next the same when its head is the same. */
-  #admitted: Message['headers'] | null = null;
+  #judged: Message['headers'] | null = null;
+  #verdict: Verdict = ADMITTED;
   #readingPaused = false;
-  /** Someone may have been told that the peer is congested, and waits for `Session.writable`. */
-  #toldCongested = false;
   #activeMs: number;
 
   constructor(socket: Socket, context: ConnectionContext) {
@@ -63,7 +62,10 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
       this.#updateReading();
     };
     this.#decoder = new Decoder(context.limits, this, 'request');
-    this.#outbox = new Outbox(socket, this.onSent);
+    const outbox = new Outbox(socket, this.onSent);
+    this.#replies = new Replies(this.session, outbox, context.limits.unsentBytesMax, () => {
+      this.#endSession();
+    });
     socket.on('data', this.#onData);
     socket.on('end', this.#onPeerEnd);
     socket.on('error', (error) => {
@@ -77,16 +79,16 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   // ---- for the listener ------------------------------------------------------------------------
 
   /** Answers one status and closes. */
-  refuse(status: number, reason: string): void {
+  refuse(status: number, reason: string, headerLines = ''): void {
     if (this.#state !== State.reading) return;
     this.#state = State.finishing;
     this.#endSession();
     const slot = new ReplySlot();
     slot.closes = true;
-    slot.text = statusLine(status) + CLOSE + lengthLine(reason.length) + reason;
-    this.#order.push(slot);
-    this.#order.hold(slot);
-    this.#sendReady();
+    const lines = this.plainLines === null ? '' : TEXT + this.plainLines;
+    slot.text = statusLine(status) + CLOSE + lines + headerLines + lengthLine(reason.length);
+    slot.text += reason;
+    this.#placeReady(slot);
   }
 
   /** Takes no more requests, drops those that wait, answers the rest, then closes. */
@@ -103,10 +105,11 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
 
   checkTimeouts(nowMs: number): void {
     const { timeouts } = this.#context;
+    const { writingSinceMs } = this.#replies;
     if (this.#state === State.ended) {
       if (nowMs - this.#activeMs > timeouts.lingerMs) this.destroy();
-    } else if (this.#outbox.writing) {
-      if (nowMs - this.#outbox.writingSinceMs > timeouts.stalledWriteMs) this.destroy();
+    } else if (writingSinceMs !== null) {
+      if (nowMs - writingSinceMs > timeouts.stalledWriteMs) this.destroy();
     } else if (this.#webSocket !== null) {
       if (!this.#webSocket.isAlive(nowMs)) this.destroy();
     } else if (this.#state === State.reading && !this.#readingPaused) {
@@ -120,15 +123,17 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     return this.#state < State.ended;
   }
 
+  get plainLines(): string | null {
+    return this.#webSocket === null ? this.#context.plainLines.text : null;
+  }
+
   get congested(): boolean {
-    if (this.#outbox.unsentBytes <= this.#context.limits.unsentBytesMax) return false;
-    this.#toldCongested = true;
-    return true;
+    return this.#replies.congested;
   }
 
   endsWith(exchange: TcpExchange): boolean {
     if (this.#state === State.reading || this.#requests.count > 1) return false;
-    return exchange.named || this.#order.length === 1;
+    return exchange.named || this.#replies.ordered === 1;
   }
 
   wait(exchange: TcpExchange): boolean {
@@ -139,17 +144,13 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
 
   complete(exchange: TcpExchange): void {
     this.#requests.end(exchange);
-    if (exchange.named) {
-      this.#send(exchange);
-    } else {
-      this.#order.hold(exchange);
-      this.#sendReady();
-    }
+    if (exchange.named) this.#replies.send(exchange);
+    else this.#replies.ready(exchange);
     this.#context.turn.schedule(Phase.send, this);
   }
 
   sendPart(slot: ReplySlot): void {
-    this.#send(slot);
+    this.#replies.send(slot);
     this.#context.turn.schedule(Phase.send, this);
   }
 
@@ -158,32 +159,27 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   onMessage(message: Message): void {
     if (this.#state !== State.reading) return;
     this.#messageCount++;
-    const known = message.headers === this.#admitted;
-    if (!known && this.#webSocket === null && isUpgrade(message)) {
-      this.#upgrade(message);
-      return;
+    if (message.headers !== this.#judged) {
+      if (this.#webSocket === null && isUpgrade(message)) {
+        this.#upgrade(message);
+        return;
+      }
+      this.#judge(message);
     }
-    const exchange = new TcpExchange(this, message, closesAfter(message));
-    this.#requests.begin(exchange);
-    if (exchange.closes) this.#state = State.finishing;
-    if (!exchange.named) this.#order.push(exchange);
-    const refusal = known ? null : this.#context.origins.check(message);
-    if (refusal === null) {
-      this.#admitted = message.headers;
-      this.#context.handle(exchange);
-    } else {
-      this.#context.log.warn({ peer: this.session.remoteAddress, ...refusal }, 'request refused');
-      exchange.answer(refusal.status, '', refusal.reason);
-    }
+    this.#begin(message, this.#verdict);
   }
 
-  onContinue(): void {
+  /** A request that is not carried out is answered without its body, which is not waited for. */
+  onContinue(message: Message): void {
     if (this.#state !== State.reading) return;
+    this.#judge(message);
+    if (this.#verdict.answer !== null) {
+      this.#begin(message, { ...this.#verdict, closes: true });
+      return;
+    }
     const slot = new ReplySlot();
     slot.text = CONTINUE;
-    this.#order.push(slot);
-    this.#order.hold(slot);
-    this.#sendReady();
+    this.#placeReady(slot);
   }
 
   // ---- for WebSocketPeer -----------------------------------------------------------------------
@@ -203,7 +199,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
 
   /** A write that had to wait for the peer has ended. */
   readonly onSent = (): void => {
-    this.#outbox.flush(this.#context.sweep.nowMs);
+    this.#replies.flush(this.#context.sweep.nowMs);
     this.#afterSend();
   };
 
@@ -213,7 +209,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     if (this.#state === State.closed) return;
     const { nowMs } = this.#context.sweep;
     if (this.#state === State.reading) this.#activeMs = nowMs;
-    this.#outbox.flush(nowMs);
+    this.#replies.flush(nowMs);
     this.#afterSend();
   }
 
@@ -235,14 +231,41 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     this.#updateReading();
   };
 
+  #begin(message: Message, verdict: Verdict): void {
+    const exchange = new TcpExchange(this, message, verdict);
+    this.#requests.begin(exchange);
+    if (exchange.closes) this.#state = State.finishing;
+    if (!exchange.named) this.#replies.place(exchange);
+    const { answer } = verdict;
+    if (answer === null) {
+      this.#context.handle(exchange);
+    } else {
+      this.#reportRefusal(answer);
+      exchange.answer(answer.status, answer.headerLines, answer.body);
+    }
+  }
+
+  #judge(message: Message): void {
+    this.#verdict = this.#context.rules.judge(message);
+    this.#judged = message.headers;
+  }
+
+  #reportRefusal({ status, refusedBy }: Answer): void {
+    if (refusedBy === null) return;
+    this.#context.log.warn({ peer: this.session.remoteAddress, status }, 'request refused');
+  }
+
   /** From here on each message is a frame of a WebSocket, in both directions. */
   #upgrade(message: Message): void {
-    const owes = this.#requests.count + this.#order.length + this.#outbox.unsentBytes > 0;
-    const reason = 'An upgrade must have no body, and be sent when all is answered';
-    const early = owes || message.body.length > 0 ? { status: 400, reason } : null;
-    const refusal = this.#context.origins.check(message) ?? early;
-    if (refusal !== null) {
-      this.refuse(refusal.status, refusal.reason);
+    const owes = this.#requests.count + this.#replies.ordered + this.#replies.unsentBytes > 0;
+    const { answer } = this.#context.rules.judge(message);
+    if (answer !== null) {
+      this.#reportRefusal(answer);
+      this.refuse(answer.status, answer.body, answer.headerLines);
+      return;
+    }
+    if (owes || message.body.length > 0) {
+      this.refuse(400, 'An upgrade must have no body, and be sent when all is answered');
       return;
     }
     const rest = this.#decoder.stop();
@@ -254,7 +277,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
       return;
     }
     this.#webSocket = peer;
-    this.#outbox = peer.outbox;
+    this.#replies.sendBy(peer.outbox);
   }
 
   readonly #onPeerEnd = (): void => {
@@ -285,7 +308,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
       this.refuse(408, `The ${slow} of the request took too long`);
       return;
     }
-    const owes = this.#requests.count + this.#order.length > 0;
+    const owes = this.#requests.count + this.#replies.ordered > 0;
     if (owes || this.#decoder.state !== 'idle') return;
     if (nowMs - this.#activeMs > this.#context.timeouts.idleMs) this.finish();
   }
@@ -314,34 +337,21 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     return (
       this.session.readingPaused ||
       this.#requests.exceed(limits, share) ||
-      this.#order.length > limits.inFlightMax * share ||
-      this.#outbox.unsentBytes + this.#order.heldBytes > limits.unsentBytesMax * share
+      this.#replies.ordered > limits.inFlightMax * share ||
+      this.#replies.pendingBytes > limits.unsentBytesMax * share
     );
   }
 
   // ---- sending ---------------------------------------------------------------------------------
 
-  /** Sends the ordered replies whose turn has come. */
-  #sendReady(): void {
-    for (let slot = this.#order.shift(); slot !== null; slot = this.#order.shift()) {
-      this.#send(slot);
-    }
+  /** Gives a reply that is made the next place in the order. */
+  #placeReady(slot: ReplySlot): void {
+    this.#replies.place(slot);
+    this.#replies.ready(slot);
     this.#context.turn.schedule(Phase.send, this);
   }
 
-  #send(slot: ReplySlot): void {
-    if (slot.text !== '') this.#outbox.push(slot.text, slot.bytes, slot.delivery);
-    if (slot.closes) this.#endSession();
-  }
-
   #afterSend(): void {
-    if (
-      this.#toldCongested &&
-      this.#outbox.unsentBytes <= this.#context.limits.unsentBytesMax / 2
-    ) {
-      this.#toldCongested = false;
-      this.session.writable();
-    }
     this.#updateReading();
     this.#endIfDone();
   }
@@ -352,14 +362,14 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     if (this.session.ended) return;
     this.session.end();
     this.#requests.dropWaiting();
-    this.#order.dropWaiting();
-    this.#sendReady();
+    this.#replies.dropWaiting();
+    this.#context.turn.schedule(Phase.send, this);
   }
 
   #endIfDone(): void {
     if (this.#state !== State.finishing) return;
-    if (this.#requests.count > 0 || this.#order.length > 0) return;
-    if (this.#outbox.unsentBytes > 0) return;
+    if (this.#requests.count > 0 || this.#replies.ordered > 0) return;
+    if (this.#replies.unsentBytes > 0) return;
     this.#end();
     (this.#webSocket ?? this.#socket).end();
     // Reads on and discards: closing with unread bytes would reset the peer before it has read the
@@ -376,8 +386,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   #onClose(): void {
     this.#state = State.closed;
     this.#endSession();
-    this.#outbox.abandon();
-    this.#order.abandon();
+    this.#replies.abandon();
     this.#context.onClose(this);
   }
 }

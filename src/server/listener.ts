@@ -17,6 +17,8 @@ import {
 } from './limits.js';
 import { OriginRules, type OriginRulesOptions } from './origin-rules.js';
 import { connectionsThatFit, openFilesMax } from './open-files.js';
+import { PlainLines, RETRY_AFTER } from './reply-head.js';
+import { RequestRules } from './request-rules.js';
 import { TimeoutSweep } from './timeout-sweep.js';
 import { webSocketServer } from './websocket-peer.js';
 
@@ -79,15 +81,21 @@ export class Listener {
       openFilesMax(),
       options.reservedFiles ?? RESERVED_FILES,
     );
+    const plainLines = new PlainLines();
     this.#context = {
       turn,
       handle,
       log,
       limits,
       timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
-      sweep: new TimeoutSweep(this.#clock, this.#connections),
-      origins: new OriginRules(
-        options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] },
+      sweep: new TimeoutSweep(this.#clock, this.#connections, () => {
+        plainLines.renew();
+      }),
+      plainLines,
+      rules: new RequestRules(
+        new OriginRules(
+          options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] },
+        ),
       ),
       webSockets: webSocketServer(limits.headerBytesMax + limits.bodyBytesMax),
       onClose: (connection) => {
@@ -171,7 +179,8 @@ export class Listener {
     const connection = new Connection(socket, this.#context);
     this.#connections.add(connection);
     if (excess <= 0) return;
-    connection.refuse(503, `Too many connections: connectionsMax is ${this.#connectionsMax}`);
+    const reason = `Too many connections: connectionsMax is ${this.#connectionsMax}`;
+    connection.refuse(503, reason, RETRY_AFTER);
     if (this.#full) return;
     this.#full = true;
     this.#context.log.warn({ connectionsMax: this.#connectionsMax }, 'connections are refused');

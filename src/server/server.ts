@@ -2,6 +2,7 @@
  * The running broker: data folder, topics and the one port, put together from a configuration. Made
  * by the cli and by programs that embed a broker.
  */
+import { Buffer } from 'node:buffer';
 import { Broker } from '../broker/broker.js';
 import type { Exchange } from '../broker/exchange.js';
 import { type Clock, systemClock } from '../clock.js';
@@ -144,5 +145,5 @@ export class Server {
 
 function answerHome(exchange: Exchange, info: HomeInfo): void {
   const { headerLines, body } = homePage(info);
-  exchange.answerPlain(200, headerLines, body);
+  exchange.answerPlain(200, headerLines, Buffer.from(body));
 }

@@ -8,8 +8,17 @@ import type { Buffer } from 'node:buffer';
 import type { Delivery, Exchange } from '../broker/exchange.js';
 import type { Session } from '../broker/session.js';
 import type { Message } from '../protocol/message.js';
-import { CLOSE, KEEP_ALIVE, isBodyless, lengthLine, statusLine } from './reply-head.js';
+import {
+  CLOSE,
+  KEEP_ALIVE,
+  SANDBOX,
+  TEXT,
+  isBodyless,
+  lengthLine,
+  statusLine,
+} from './reply-head.js';
 import { ReplySlot } from './reply-order.js';
+import type { Verdict } from './request-rules.js';
 
 /** What an exchange needs of its connection. */
 export interface ExchangeOwner {
@@ -17,6 +26,8 @@ export interface ExchangeOwner {
   /** True while replies can still be sent. */
   readonly takesReplies: boolean;
   readonly congested: boolean;
+  /** Header lines of replies of plain HTTP; null where messages travel otherwise. */
+  readonly plainLines: string | null;
   /** True when no reply will follow this exchange's. */
   endsWith(exchange: TcpExchange): boolean;
   /** The exchange is over; its slot holds the reply. */
@@ -40,10 +51,14 @@ export class TcpExchange extends ReplySlot implements Exchange {
   /** Body bytes of the request as it was read, whatever becomes of `request.body`. */
   readonly bodyBytes: number;
   readonly #owner: ExchangeOwner;
+  /** Of each reply. */
+  readonly #headerLines: string;
+  /** True for curl, browsers and their like, which need to be told what a body is. */
+  readonly #plain: boolean;
   #id: string;
   #done = false;
 
-  constructor(owner: ExchangeOwner, request: Message, closes: boolean) {
+  constructor(owner: ExchangeOwner, request: Message, { closes, headerLines }: Verdict) {
     super();
     this.#owner = owner;
     this.request = request;
@@ -51,6 +66,14 @@ export class TcpExchange extends ReplySlot implements Exchange {
     this.named = this.#id !== '';
     this.bodyBytes = request.body.length;
     this.closes = closes;
+    const { plainLines } = owner;
+    if (this.named || plainLines === null) {
+      this.#plain = false;
+      this.#headerLines = headerLines;
+    } else {
+      this.#plain = true;
+      this.#headerLines = plainLines + headerLines;
+    }
   }
 
   get session(): Session {
@@ -95,7 +118,8 @@ export class TcpExchange extends ReplySlot implements Exchange {
     }
     const slot = more ? new ReplySlot() : this;
     const last = this.request.method === 'HEAD' ? headEnd(bytes, start, end) : end;
-    const head = `${statusLine(200)}id: ${this.id}\r\n${this.#connectionLine(more)}${headerLines}`;
+    const lines = this.#plain ? SANDBOX + headerLines : headerLines;
+    const head = `${statusLine(200)}id: ${this.id}\r\n${this.#commonLines(more)}${lines}`;
     if (last - start <= INLINE_BYTES_MAX) {
       slot.text = head + bytes.toString('latin1', start, last);
     } else {
@@ -122,7 +146,8 @@ export class TcpExchange extends ReplySlot implements Exchange {
   }
 
   #reply(status: number, lines: string, body: string | Buffer): void {
-    const head = statusLine(status) + lines + this.#connectionLine(false);
+    const type = this.#plain && typeof body === 'string' && body !== '' ? TEXT : '';
+    const head = statusLine(status) + lines + type + this.#commonLines(false);
     if (isBodyless(status)) {
       this.text = `${head}\r\n`;
     } else if (this.request.method === 'HEAD') {
@@ -138,8 +163,9 @@ export class TcpExchange extends ReplySlot implements Exchange {
     this.#complete();
   }
 
-  #connectionLine(more: boolean): string {
-    return !more && (this.closes || this.#owner.endsWith(this)) ? CLOSE : KEEP_ALIVE;
+  #commonLines(more: boolean): string {
+    const ends = !more && (this.closes || this.#owner.endsWith(this));
+    return (ends ? CLOSE : KEEP_ALIVE) + this.#headerLines;
   }
 
   #complete(): void {

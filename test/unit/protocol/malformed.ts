@@ -157,7 +157,7 @@ export const malformed: readonly MalformedRequest[] = [
 
   row('header block one byte over the limit', 431, headOfBytes(limits.headerBytesMax + 1)),
   row('one header too many', 431, headOfHeaders(limits.headersMax + 1)),
-  row('start line without end', 431, `GET /${'a'.repeat(limits.headerBytesMax)}`),
+  row('start line without end', 414, `GET /${'a'.repeat(limits.headerBytesMax)}`),
   row('header line without end', 431, `${GET}x: ${'a'.repeat(limits.headerBytesMax)}`),
 
   row('chunk size that is no number', 400, `${CHUNKED}xyz\r\n`),
