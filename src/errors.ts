@@ -9,10 +9,13 @@ export abstract class ZbusError extends Error {
   abstract readonly code: `ZBUS_${string}`;
   /** HTTP status of the reply this error becomes. */
   abstract readonly status: number;
+  /** Name of the option whose limit was reached; null when none was. */
+  readonly limit: string | null;
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options: ErrorOptions & { limit?: string } = {}) {
     super(message, options);
     this.name = new.target.name;
+    this.limit = options.limit ?? null;
   }
 }
 
@@ -23,8 +26,8 @@ export class FramingError extends ZbusError {
   readonly code = 'ZBUS_FRAMING';
   readonly status: FramingStatus;
 
-  constructor(status: FramingStatus, message: string) {
-    super(message);
+  constructor(status: FramingStatus, message: string, limit?: string) {
+    super(message, limit === undefined ? {} : { limit });
     this.status = status;
   }
 }

@@ -4,6 +4,7 @@
  * requests of its session until the promise is settled, so that a produce behind a declare finds
  * the topic.
  */
+import type { LimitReports } from '../limit-reports.js';
 import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
 import { ack, nack, renew } from './acknowledge.js';
@@ -29,6 +30,7 @@ export interface CommandContext {
   readonly autoCreateTopics: boolean;
   /** Answers the home page. */
   readonly home: (exchange: Exchange) => void;
+  readonly limits: LimitReports;
 }
 
 export type Handler = (broker: CommandContext, call: Call) => void | Promise<void>;
@@ -154,7 +156,8 @@ async function empty(broker: CommandContext, call: Call): Promise<void> {
 
 function server(broker: CommandContext, call: Call): void {
   const { topics, identity, infoVersion, calls } = broker;
-  call.json(serverInfo(topics, identity, infoVersion, calls.strayCount));
+  const { counts } = broker.limits;
+  call.json(serverInfo(topics, identity, infoVersion, calls.strayCount, counts));
 }
 
 function ping(_broker: CommandContext, call: Call): void {

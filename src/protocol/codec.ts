@@ -15,6 +15,7 @@ import {
   parseHeaderLine,
   parseRequestLine,
   parseStatusLine,
+  tooManyHeaders,
   type DecoderLimits,
   type Framing,
   type Header,
@@ -213,7 +214,7 @@ export class Decoder {
     addHeader(this.#headers, header);
     this.#headBytes += bytes;
     if (++this.#headerCount > this.#limits.headersMax) {
-      throw new FramingError(431, `More than headersMax (${this.#limits.headersMax}) headers`);
+      throw tooManyHeaders('headers', this.#limits.headersMax);
     }
   }
 

@@ -180,7 +180,7 @@ export class LineReader {
 
 function overLimit(status: FramingStatus): FramingError {
   const what = status === 414 ? 'Request line' : 'Header block';
-  return new FramingError(status, `${what} is larger than headerBytesMax`);
+  return new FramingError(status, `${what} is larger than headerBytesMax`, 'headerBytesMax');
 }
 
 function bareLineFeed(): FramingError {

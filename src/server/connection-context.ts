@@ -1,5 +1,6 @@
 /** What the connections of a listener share. Made by the listener. */
 import type { Exchange } from '../broker/exchange.js';
+import type { LimitReports } from '../limit-reports.js';
 import type { Turn } from '../turn.js';
 import type { Connection } from './connection.js';
 import type { ServerLimits, ServerTimeouts } from './limits.js';
@@ -22,6 +23,7 @@ export interface ConnectionContext {
   readonly sweep: TimeoutSweep;
   readonly rules: RequestRules;
   readonly plainLines: PlainLines;
+  readonly reports: LimitReports;
   /** Makes WebSockets of connections that ask for it. */
   readonly webSockets: WebSocketServer;
   readonly log: ServerLog;

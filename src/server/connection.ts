@@ -17,11 +17,12 @@ import { peerAddress } from './address.js';
 import type { ConnectionContext } from './connection-context.js';
 import { OpenRequests } from './open-requests.js';
 import { Outbox } from './outbox.js';
-import { ReadDeadline } from './read-deadline.js';
+import { ReadDeadline, SLOW, isSlow } from './read-deadline.js';
+import { overrun } from './overrun.js';
 import { Replies } from './replies.js';
-import { CLOSE, CONTINUE, TEXT, lengthLine, statusLine } from './reply-head.js';
+import { CONTINUE, TEXT, refusal } from './reply-head.js';
 import { ReplySlot } from './reply-order.js';
-import { ADMITTED, type Answer, type Verdict } from './request-rules.js';
+import { ADMITTED, EARLY_UPGRADE, type Verdict } from './request-rules.js';
 import { TcpExchange, type ExchangeOwner } from './tcp-exchange.js';
 import type { Swept } from './timeout-sweep.js';
 import { isUpgrade, WebSocketPeer, type WebSocketOwner } from './websocket-peer.js';
@@ -51,6 +52,9 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   #judged: Message['headers'] | null = null;
   #verdict: Verdict = ADMITTED;
   #readingPaused = false;
+  /** Set while draining. */
+  #holdsMessages: ((session: Session) => boolean) | null = null;
+  #endsWhenIdle = false;
   #activeMs: number;
 
   constructor(socket: Socket, context: ConnectionContext) {
@@ -66,8 +70,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     this.#replies = new Replies(this.session, outbox, context.limits.unsentBytesMax, () => {
       this.#endSession();
     });
-    socket.on('data', this.#onData);
-    socket.on('end', this.#onPeerEnd);
+    socket.on('data', this.#onData).on('end', this.#onPeerEnd);
     socket.on('error', (error) => {
       context.log.debug({ peer: this.session.remoteAddress, error }, 'connection failed');
     });
@@ -86,9 +89,19 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     const slot = new ReplySlot();
     slot.closes = true;
     const lines = this.plainLines === null ? '' : TEXT + this.plainLines;
-    slot.text = statusLine(status) + CLOSE + lines + headerLines + lengthLine(reason.length);
-    slot.text += reason;
+    slot.text = refusal(status, lines + headerLines, reason);
     this.#placeReady(slot);
+  }
+
+  /**
+   * The server is stopping: replies to requests with an id say so, and so does the last one of
+   * plain HTTP. `holdsMessages` tells whether the peer may still acknowledge; when not and nothing
+   * is asked, the connection `ends`.
+   */
+  drain(holdsMessages: (session: Session) => boolean, ends: boolean): void {
+    this.#holdsMessages = holdsMessages;
+    this.#endsWhenIdle = ends;
+    if (ends) this.#endIfDone();
   }
 
   /** Takes no more requests, drops those that wait, answers the rest, then closes. */
@@ -104,17 +117,20 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   }
 
   checkTimeouts(nowMs: number): void {
-    const { timeouts } = this.#context;
-    const { writingSinceMs } = this.#replies;
-    if (this.#state === State.ended) {
-      if (nowMs - this.#activeMs > timeouts.lingerMs) this.destroy();
-    } else if (writingSinceMs !== null) {
-      if (nowMs - writingSinceMs > timeouts.stalledWriteMs) this.destroy();
-    } else if (this.#webSocket !== null) {
-      if (!this.#webSocket.isAlive(nowMs)) this.destroy();
-    } else if (this.#state === State.reading && !this.#readingPaused) {
-      this.#checkReading(nowMs);
-    }
+    const reads = this.#state === State.reading && !this.#readingPaused;
+    const watched = {
+      lingeringSinceMs: this.#state === State.ended ? this.#activeMs : null,
+      writingSinceMs: this.#replies.writingSinceMs,
+      webSocket: this.#webSocket,
+      reading: reads ? (this.#webSocket ?? this.#readDeadline) : null,
+      idleSinceMs: reads && this.#isIdle ? this.#activeMs : null,
+    };
+    const timeout = overrun(watched, nowMs, this.#context.timeouts);
+    if (timeout === null) return;
+    this.#reached(timeout);
+    if (isSlow(timeout)) this.refuse(408, SLOW[timeout]);
+    else if (timeout === 'idleTimeout') this.finish();
+    else this.destroy();
   }
 
   // ---- for TcpExchange -------------------------------------------------------------------------
@@ -132,7 +148,10 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   }
 
   endsWith(exchange: TcpExchange): boolean {
-    if (this.#state === State.reading || this.#requests.count > 1) return false;
+    const holds = this.#holdsMessages;
+    if (holds !== null && exchange.named) return true;
+    const reads = this.#state === State.reading && (holds === null || holds(this.session));
+    if (reads || this.#requests.count > 1) return false;
     return exchange.named || this.#replies.ordered === 1;
   }
 
@@ -154,7 +173,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     this.#context.turn.schedule(Phase.send, this);
   }
 
-  // ---- for Decoder -----------------------------------------------------------------------------
+  // ---- for Decoder and WebSocketPeer -----------------------------------------------------------
 
   onMessage(message: Message): void {
     if (this.#state !== State.reading) return;
@@ -182,8 +201,6 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     this.#placeReady(slot);
   }
 
-  // ---- for WebSocketPeer -----------------------------------------------------------------------
-
   readonly onFrame = (bytes: Buffer): void => {
     const count = this.#messageCount;
     this.#onData(bytes);
@@ -192,12 +209,9 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     if (!whole) this.refuse(400, 'A WebSocket message must hold one whole zbus message');
   };
 
-  readonly onFailed = (error: Error): void => {
-    this.#context.log.debug({ peer: this.session.remoteAddress, error }, 'connection failed');
-    this.#end();
-  };
+  readonly onFailed = (): void => this.#end();
 
-  /** A write that had to wait for the peer has ended. */
+  /** Replies wait to be sent, or a write that had to wait for the peer has ended. */
   readonly onSent = (): void => {
     this.#replies.flush(this.#context.sweep.nowMs);
     this.#afterSend();
@@ -207,10 +221,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
 
   endTurn(): void {
     if (this.#state === State.closed) return;
-    const { nowMs } = this.#context.sweep;
-    if (this.#state === State.reading) this.#activeMs = nowMs;
-    this.#replies.flush(nowMs);
-    this.#afterSend();
+    if (this.#state === State.reading) this.#activeMs = this.#context.sweep.nowMs;
+    this.onSent();
   }
 
   // ---- reading ---------------------------------------------------------------------------------
@@ -240,7 +252,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     if (answer === null) {
       this.#context.handle(exchange);
     } else {
-      this.#reportRefusal(answer);
+      if (answer.refusedBy !== null) this.#reached(answer.refusedBy);
       exchange.answer(answer.status, answer.headerLines, answer.body);
     }
   }
@@ -250,22 +262,14 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     this.#judged = message.headers;
   }
 
-  #reportRefusal({ status, refusedBy }: Answer): void {
-    if (refusedBy === null) return;
-    this.#context.log.warn({ peer: this.session.remoteAddress, status }, 'request refused');
-  }
-
   /** From here on each message is a frame of a WebSocket, in both directions. */
   #upgrade(message: Message): void {
     const owes = this.#requests.count + this.#replies.ordered + this.#replies.unsentBytes > 0;
-    const { answer } = this.#context.rules.judge(message);
+    this.#judge(message);
+    const early = owes || message.body.length > 0 ? EARLY_UPGRADE : null;
+    const answer = this.#verdict.answer ?? early;
     if (answer !== null) {
-      this.#reportRefusal(answer);
-      this.refuse(answer.status, answer.body, answer.headerLines);
-      return;
-    }
-    if (owes || message.body.length > 0) {
-      this.refuse(400, 'An upgrade must have no body, and be sent when all is answered');
+      this.#begin(message, { ...this.#verdict, answer, closes: true });
       return;
     }
     const rest = this.#decoder.stop();
@@ -293,6 +297,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
 
   #fail(error: unknown): void {
     if (error instanceof FramingError) {
+      if (error.limit !== null) this.#reached(error.limit);
       this.refuse(error.status, error.message);
       return;
     }
@@ -302,22 +307,23 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     this.destroy();
   }
 
-  #checkReading(nowMs: number): void {
-    const slow = this.#readDeadline.check(nowMs, this.#context.timeouts);
-    if (slow !== null) {
-      this.refuse(408, `The ${slow} of the request took too long`);
-      return;
-    }
+  /** Nothing is asked, not even in part, and nothing owed. */
+  get #isIdle(): boolean {
     const owes = this.#requests.count + this.#replies.ordered > 0;
-    if (owes || this.#decoder.state !== 'idle') return;
-    if (nowMs - this.#activeMs > this.#context.timeouts.idleMs) this.finish();
+    return !owes && this.#decoder.state === 'idle';
+  }
+
+  #reached(limit: string): void {
+    this.#context.reports.reached(limit, { peer: this.session.remoteAddress });
   }
 
   /** Stops reading at a limit and goes on below half of it, so that it does not flutter. */
   #updateReading(): void {
-    const paused = this.#mustPause();
+    const limit = this.#reasonToPause();
+    const paused = limit !== null;
     if (paused === this.#readingPaused) return;
     this.#readingPaused = paused;
+    if (limit !== null && limit !== 'queue') this.#reached(limit);
     if (this.#state === State.closed) return;
     const peer = this.#webSocket ?? this.#socket;
     if (paused) {
@@ -329,17 +335,13 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     }
   }
 
-  #mustPause(): boolean {
+  /** The limit that is reached, or that a queue is behind; null to read on. */
+  #reasonToPause(): string | null {
     // What comes is discarded then, and the peer's end must be seen.
-    if (this.#state !== State.reading) return false;
-    const { limits } = this.#context;
+    if (this.#state !== State.reading) return null;
+    if (this.session.readingPaused) return 'queue';
     const share = this.#readingPaused ? 0.5 : 1;
-    return (
-      this.session.readingPaused ||
-      this.#requests.exceed(limits, share) ||
-      this.#replies.ordered > limits.inFlightMax * share ||
-      this.#replies.pendingBytes > limits.unsentBytesMax * share
-    );
+    return this.#requests.exceeded(this.#replies, this.#context.limits, share);
   }
 
   // ---- sending ---------------------------------------------------------------------------------
@@ -367,11 +369,15 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   }
 
   #endIfDone(): void {
+    if (this.#endsWhenIdle && this.#isIdle && this.#holdsMessages?.(this.session) === false) {
+      if (this.#state === State.reading) this.#state = State.finishing;
+    }
     if (this.#state !== State.finishing) return;
     if (this.#requests.count > 0 || this.#replies.ordered > 0) return;
     if (this.#replies.unsentBytes > 0) return;
     this.#end();
-    (this.#webSocket ?? this.#socket).end();
+    if (this.#webSocket === null) this.#socket.end();
+    else this.#webSocket.end(this.#holdsMessages !== null);
     // Reads on and discards: closing with unread bytes would reset the peer before it has read the
     // answer.
     this.#updateReading();

@@ -5,6 +5,8 @@
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Exchange } from '../broker/exchange.js';
+import type { Session } from '../broker/session.js';
+import { LimitReports } from '../limit-reports.js';
 import type { Turn } from '../turn.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { ConnectionContext, ServerLog } from './connection-context.js';
@@ -37,7 +39,18 @@ export interface ListenerOptions {
   /** Open files that are not for connections: those of the queue, and a few more. */
   readonly reservedFiles?: number;
   readonly clock?: Clock;
+  /** Told of each limit that is reached; absent: the listener makes its own. */
+  readonly reports?: LimitReports;
 }
+
+/** How `close` treats consumers that hold messages. */
+export interface Drain {
+  /** How long they may still acknowledge them. */
+  readonly timeoutMs: number;
+  readonly holdsMessages: (session: Session) => boolean;
+}
+
+const NO_DRAIN: Drain = { timeoutMs: 0, holdsMessages: () => false };
 
 /** The port could not be opened; `cause` is the system's error. */
 export class ListenError extends Error {
@@ -49,8 +62,6 @@ const REFUSED_MAX = 64;
 const RESERVED_FILES = 64;
 /** Connections the kernel completes while the loop is busy. */
 const BACKLOG = 1024;
-/** A consumer that waits is never idle: only probes tell that its machine is gone. */
-const KEEP_ALIVE_PROBE_MS = 60_000;
 
 const LISTEN_ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use: stop the other process or choose another port',
@@ -66,14 +77,13 @@ export class Listener {
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
   readonly #context: ConnectionContext;
-  /** Set while connections are refused, so that the log says it once. */
-  #full = false;
   #acceptFailed = false;
   #onLastClose: (() => void) | null = null;
 
   constructor(options: ListenerOptions) {
     const { turn, handle, log } = options;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#connectionsMax = connectionsThatFit(
@@ -87,7 +97,8 @@ export class Listener {
       handle,
       log,
       limits,
-      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+      timeouts,
+      reports: options.reports ?? new LimitReports(this.#clock, log),
       sweep: new TimeoutSweep(this.#clock, this.#connections, () => {
         plainLines.renew();
       }),
@@ -97,7 +108,7 @@ export class Listener {
           options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] },
         ),
       ),
-      webSockets: webSocketServer(limits.headerBytesMax + limits.bodyBytesMax),
+      webSockets: webSocketServer(limits),
       onClose: (connection) => {
         this.#forget(connection);
       },
@@ -106,7 +117,8 @@ export class Listener {
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+      // A consumer that waits is never idle: only probes tell that its machine is gone.
+      keepAliveInitialDelay: timeouts.keepAliveMs,
     });
     if (this.#connectionsMax < limits.connectionsMax) {
       const fields = { wanted: limits.connectionsMax, connectionsMax: this.#connectionsMax };
@@ -145,10 +157,10 @@ export class Listener {
   }
 
   /**
-   * Stops accepting and reading, answers what was read, ends every connection; what is still open
-   * after `graceMs` is destroyed.
+   * Stops accepting, answers what was read, ends every connection once its peer holds no message
+   * any more, at the latest when the drain is over; what is open after `graceMs` is destroyed.
    */
-  async close(graceMs: number): Promise<void> {
+  async close(graceMs: number, drain = NO_DRAIN): Promise<void> {
     const portClosed = new Promise<void>((resolve) => {
       this.#server.close(() => {
         resolve();
@@ -160,13 +172,29 @@ export class Listener {
       this.#onLastClose = resolve;
     });
     if (this.#connections.size === 0) this.#onLastClose?.();
-    for (const connection of this.#connections) connection.finish();
+    for (const connection of this.#connections) connection.drain(drain.holdsMessages, false);
+    const stopDrain = this.#endDrained(drain);
     const stopGrace = this.#clock.after(graceMs, () => {
       for (const connection of this.#connections) connection.destroy();
     });
     await Promise.all([portClosed, connectionsClosed]);
+    stopDrain();
     stopGrace();
     this.#context.sweep.stop();
+  }
+
+  /** Ends connections as they become idle, and all after `timeoutMs`. */
+  #endDrained({ timeoutMs, holdsMessages }: Drain): () => void {
+    const finishAll = (): void => {
+      for (const connection of this.#connections) connection.finish();
+    };
+    const lastCall = (): void => {
+      if (timeoutMs === 0) finishAll();
+      else for (const connection of this.#connections) connection.drain(holdsMessages, true);
+    };
+    // Two passes of the loop: requests that have reached this machine are still read and answered.
+    setImmediate(() => setImmediate(lastCall));
+    return timeoutMs === 0 ? () => undefined : this.#clock.after(timeoutMs, finishAll);
   }
 
   #accept(socket: Socket): void {
@@ -181,14 +209,12 @@ export class Listener {
     if (excess <= 0) return;
     const reason = `Too many connections: connectionsMax is ${this.#connectionsMax}`;
     connection.refuse(503, reason, RETRY_AFTER);
-    if (this.#full) return;
-    this.#full = true;
-    this.#context.log.warn({ connectionsMax: this.#connectionsMax }, 'connections are refused');
+    const { remoteAddress: peer } = connection.session;
+    this.#context.reports.reached('connectionsMax', { peer, connectionsMax: this.#connectionsMax });
   }
 
   #forget(connection: Connection): void {
     this.#connections.delete(connection);
-    if (this.#connections.size < this.#connectionsMax) this.#full = false;
     if (this.#connections.size === 0) this.#onLastClose?.();
   }
 

@@ -46,6 +46,11 @@ export function statusLine(status: number): string {
   return line;
 }
 
+/** A whole reply of one line of ASCII, behind which the connection ends. */
+export function refusal(status: number, headerLines: string, reason: string): string {
+  return statusLine(status) + CLOSE + headerLines + lengthLine(reason.length) + reason;
+}
+
 /** RFC 9110, 8.6: a 204 names no length and has no body. */
 export function isBodyless(status: number): boolean {
   return status === 204 || status === 304;

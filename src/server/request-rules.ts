@@ -27,6 +27,12 @@ export interface Verdict {
 /** Of a request that nothing is known against. */
 export const ADMITTED: Verdict = { answer: null, headerLines: '', closes: false };
 
+export const EARLY_UPGRADE = answer(
+  400,
+  '',
+  'An upgrade must have no body, and be sent when all is answered',
+);
+
 /** Those that carry commands, and OPTIONS. */
 const ALLOW = 'GET, HEAD, POST, PUT, OPTIONS';
 const CARRIERS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT']);

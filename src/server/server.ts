@@ -8,6 +8,7 @@ import type { Exchange } from '../broker/exchange.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type Config, retentionText } from '../config/config.js';
 import type { Log } from '../log.js';
+import { LimitReports } from '../limit-reports.js';
 import { DiskStore } from '../queue/disk-store.js';
 import { Turn } from '../turn.js';
 import { version } from '../version.js';
@@ -22,6 +23,7 @@ export class Server {
   readonly #config: Config;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #limits: LimitReports;
   #broker: Broker | null = null;
   #listener: Listener | null = null;
 
@@ -29,6 +31,7 @@ export class Server {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#limits = new LimitReports(clock, log);
   }
 
   /**
@@ -47,15 +50,24 @@ export class Server {
     }
   }
 
-  /** Stops accepting, answers what was read, writes and syncs everything. Twice is once. */
+  /**
+   * Stops accepting, tells those who wait, answers what was read, lets consumers acknowledge what
+   * they hold for `drainTimeoutMs`, writes and syncs everything. Twice is once.
+   */
   async close(): Promise<void> {
     const listener = this.#listener;
     const broker = this.#broker;
     this.#listener = null;
     this.#broker = null;
+    const connectionsClosed = listener?.close(CLOSE_GRACE_MS, {
+      timeoutMs: this.#config.drainTimeoutMs,
+      holdsMessages: (session) => broker?.holdsMessages(session) ?? false,
+    });
     broker?.endCalls();
-    await listener?.close(CLOSE_GRACE_MS);
+    broker?.drain();
+    await connectionsClosed;
     await broker?.close();
+    this.#limits.close();
   }
 
   async #listen(broker: Broker, turn: Turn): Promise<HostPort> {
@@ -68,6 +80,7 @@ export class Server {
       },
       log: this.#log,
       clock: this.#clock,
+      reports: this.#limits,
       origins: {
         serverName: config.serverName,
         allowedHosts: config.allowedHosts,
@@ -79,6 +92,9 @@ export class Server {
         bodyBytesMax: config.bodyBytesMax,
         connectionsMax: config.connectionsMax,
         inFlightMax: config.inFlightMax,
+        inFlightBytesMax: config.inFlightBytesMax,
+        waitingMax: config.waitingMax,
+        fragmentsMax: config.fragmentsMax,
         unsentBytesMax: config.unsentBytesMax,
       },
       timeouts: {
@@ -86,6 +102,9 @@ export class Server {
         bodyMs: config.bodyTimeoutMs,
         idleMs: config.idleTimeout,
         stalledWriteMs: config.writeTimeoutMs,
+        lingerMs: config.lingerTimeoutMs,
+        keepAliveMs: config.keepAliveMs,
+        pingMs: config.pingIntervalMs,
       },
       reservedFiles: config.openFilesMax,
     });
@@ -131,6 +150,7 @@ export class Server {
         callsMax: config.rpcCallsMax,
         bytesMax: config.rpcBytesMax,
       },
+      limits: this.#limits,
       home: (exchange) => {
         const { address } = broker.identity;
         answerHome(exchange, { version, address, retention: retentionText(config) });
