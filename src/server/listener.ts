@@ -9,6 +9,7 @@ import type { Session } from '../broker/session.js';
 import { LimitReports } from '../limit-reports.js';
 import type { Turn } from '../turn.js';
 import { systemClock, type Clock } from '../clock.js';
+import { peerAddress } from './address.js';
 import type { ConnectionContext, ServerLog } from './connection-context.js';
 import { Connection } from './connection.js';
 import {
@@ -200,6 +201,7 @@ export class Listener {
   #accept(socket: Socket): void {
     this.#acceptFailed = false;
     const excess = this.#connections.size + 1 - this.#connectionsMax;
+    if (excess > 0) this.#reportFull(socket);
     if (excess > REFUSED_MAX) {
       socket.destroy();
       return;
@@ -209,8 +211,11 @@ export class Listener {
     if (excess <= 0) return;
     const reason = `Too many connections: connectionsMax is ${this.#connectionsMax}`;
     connection.refuse(503, reason, RETRY_AFTER);
-    const { remoteAddress: peer } = connection.session;
-    this.#context.reports.reached('connectionsMax', { peer, connectionsMax: this.#connectionsMax });
+  }
+
+  #reportFull(socket: Socket): void {
+    const fields = { peer: peerAddress(socket), connectionsMax: this.#connectionsMax };
+    this.#context.reports.reached('connectionsMax', fields);
   }
 
   #forget(connection: Connection): void {
