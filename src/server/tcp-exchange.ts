@@ -146,7 +146,8 @@ export class TcpExchange extends ReplySlot implements Exchange {
   }
 
   #reply(status: number, lines: string, body: string | Buffer): void {
-    const type = this.#plain && typeof body === 'string' && body !== '' ? TEXT : '';
+    const text = this.#plain && typeof body === 'string' && body !== '';
+    const type = text && !lines.includes('content-type:') ? TEXT : '';
     const head = statusLine(status) + lines + type + this.#commonLines(false);
     if (isBodyless(status)) {
       this.text = `${head}\r\n`;

@@ -1,4 +1,4 @@
-/** Limits of the broker and its storage: each is counted in the server's JSON when it is reached. */
+/** Limits of the broker and its storage: each is counted when it is reached. */
 import assert from 'node:assert/strict';
 import { TestBroker } from '../../support/broker.js';
 import { cleanUp } from '../../support/cleanup.js';

@@ -114,7 +114,7 @@ describe('a limit that refuses', () => {
     [8, 0],
     [9, 1008],
   ] as const) {
-    it(`fragmentsMax of 8 ${code === 0 ? 'lets pass' : 'ends'} a message of ${fragments}`, async () => {
+    it(`fragmentsMax of 8 is ${code === 0 ? 'no' : 'the'} end of ${fragments}`, async () => {
       const server = await start({ fragmentsMax: 8 });
       const socket = new WebSocket(`ws://127.0.0.1:${server.port}/`);
       await once(socket, 'open');
