@@ -9,20 +9,25 @@ export abstract class ZbusError extends Error {
   abstract readonly code: `ZBUS_${string}`;
   /** HTTP status of the reply this error becomes. */
   abstract readonly status: number;
+  /** Name of the option whose limit was reached; null when none was. */
+  readonly limit: string | null;
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options: ErrorOptions & { limit?: string } = {}) {
     super(message, options);
     this.name = new.target.name;
+    this.limit = options.limit ?? null;
   }
 }
+
+export type FramingStatus = 400 | 408 | 413 | 414 | 417 | 431 | 501 | 505;
 
 /** The bytes are not a message (RFC 9112), or exceed a limit; the connection cannot go on. */
 export class FramingError extends ZbusError {
   readonly code = 'ZBUS_FRAMING';
-  readonly status: number;
+  readonly status: FramingStatus;
 
-  constructor(status: 400 | 408 | 413 | 417 | 431 | 501 | 505, message: string) {
-    super(message);
+  constructor(status: FramingStatus, message: string, limit?: string) {
+    super(message, limit === undefined ? {} : { limit });
     this.status = status;
   }
 }

@@ -6,13 +6,15 @@
 import { Buffer } from 'node:buffer';
 import type { Clock } from '../clock.js';
 import { ClosedError, StorageFailedError, ZbusError } from '../errors.js';
+import type { LimitReports } from '../limit-reports.js';
+import { CommandName } from '../protocol/commands.js';
 import { parseCommand } from '../protocol/url.js';
 import { Header } from '../protocol/headers.js';
 import { checkId, latin1Of } from '../protocol/names.js';
 import type { QueueStore } from '../queue/queue.js';
 import type { Turn } from '../turn.js';
 import { BatchBudget } from './batch-budget.js';
-import { Call } from './call.js';
+import { Call, errorLines } from './call.js';
 import { type CommandContext, handlerOf } from './commands.js';
 import type { Exchange } from './exchange.js';
 import type { ServerIdentity } from './info.js';
@@ -21,6 +23,16 @@ import { type RetentionOptions, sweepRetention } from './retention.js';
 import { RpcCalls, type RpcOptions } from './rpc/rpc-calls.js';
 import type { Session } from './session.js';
 import { TopicTable } from './topic-table.js';
+
+/** Commands that end what was begun, taken until the connections are closed. */
+const ENDING: ReadonlySet<string> = new Set([
+  CommandName.ack,
+  CommandName.nack,
+  CommandName.renew,
+  CommandName.unconsume,
+  CommandName.route,
+  CommandName.heartbeat,
+]);
 
 export interface BrokerOptions {
   readonly store: QueueStore;
@@ -33,6 +45,7 @@ export interface BrokerOptions {
   readonly groupsPerTopicMax: number;
   readonly retention: RetentionOptions;
   readonly rpc: RpcOptions;
+  readonly limits: LimitReports;
   /** Answers the home page. */
   readonly home: (exchange: Exchange) => void;
   /** Something failed that no request can be told of. */
@@ -45,6 +58,7 @@ export class Broker implements CommandContext {
   readonly ackLevel: AskedLevel;
   readonly autoCreateTopics: boolean;
   readonly home: (exchange: Exchange) => void;
+  readonly limits: LimitReports;
   /** Told to clients; the server sets the address once it listens. */
   identity: ServerIdentity;
   readonly #store: QueueStore;
@@ -54,12 +68,16 @@ export class Broker implements CommandContext {
   #infoVersion = Date.now();
   readonly #clock: Clock;
   #endSweeps: (() => void) | null = null;
+  #draining = false;
   #closing = false;
+  /** While draining: sessions with messages in hand; null when a request may have changed it. */
+  #holders: ReadonlySet<Session> | null = null;
 
   constructor(options: BrokerOptions) {
     this.ackLevel = options.ackLevel;
     this.autoCreateTopics = options.autoCreateTopics;
     this.home = options.home;
+    this.limits = options.limits;
     this.identity = { address: '', version: options.version, certificatePem: null };
     this.#store = options.store;
     this.#failed = options.failed;
@@ -92,8 +110,26 @@ export class Broker implements CommandContext {
     this.#endSweeps = sweepRetention(this.#clock, this.topics);
   }
 
+  /**
+   * Answers the waiting consumers that the broker is stopping, and from here on every request that
+   * does not end what was begun.
+   */
+  drain(): void {
+    this.#draining = true;
+    for (const topic of this.topics) {
+      for (const group of topic.groups) group.refuseWaiting(stopping());
+    }
+  }
+
+  /** While draining: true when the session has messages that it may still acknowledge. */
+  holdsMessages(session: Session): boolean {
+    this.#holders ??= holdersOf(this.topics);
+    return this.#holders.has(session);
+  }
+
   /** Takes a request; the exchange is answered or silenced, now or later. Never throws. */
   handle(exchange: Exchange): void {
+    this.#holders = null;
     const held = this.#held.size === 0 ? undefined : this.#held.get(exchange.session);
     if (held === undefined) {
       this.#run(exchange);
@@ -123,7 +159,7 @@ export class Broker implements CommandContext {
     try {
       const id = exchange.request.headers.get(Header.id);
       if (id !== undefined) checkId(id);
-      call = new Call(exchange, parseCommand(exchange.request));
+      call = new Call(exchange, parseCommand(exchange.request), this.limits);
       const running = this.#dispatch(call);
       if (running !== undefined) void this.#hold(exchange.session, call, running);
     } catch (error) {
@@ -132,8 +168,8 @@ export class Broker implements CommandContext {
   }
 
   #dispatch(call: Call): void | Promise<void> {
-    if (this.#closing) throw new ClosedError('The broker is stopping');
     const { cmd } = call.command;
+    if (this.#closing || (this.#draining && !ENDING.has(cmd))) throw stopping();
     const handler = handlerOf(this, call);
     if (handler === undefined) {
       const text = `Bad format: command(${cmd}) not support`;
@@ -165,7 +201,22 @@ export class Broker implements CommandContext {
         ? error
         : new StorageFailedError('Internal error; see the log of the broker', { cause: error });
     if (known !== error) this.#failed('request', error as Error);
-    if (call === null) exchange.answer(known.status, '', latin1Of(known.message));
+    if (call === null) exchange.answer(known.status, errorLines(known), latin1Of(known.message));
     else call.fail(known);
   }
+}
+
+function stopping(): ClosedError {
+  return new ClosedError('The broker is stopping');
+}
+
+/** Sessions with messages in hand that they must acknowledge. */
+function holdersOf(topics: TopicTable): Set<Session> {
+  const holders = new Set<Session>();
+  for (const topic of topics) {
+    for (const { positions } of topic.groups) {
+      for (const { holder } of positions.held) if (holder !== null) holders.add(holder);
+    }
+  }
+  return holders;
 }

@@ -3,7 +3,8 @@
  * Broker for each exchange; the only place where a header value becomes a number, a name, a mask or
  * a flag.
  */
-import { BadRequestError, type ZbusError } from '../errors.js';
+import { BadRequestError, ClosedError, type ZbusError } from '../errors.js';
+import type { LimitReports } from '../limit-reports.js';
 import { Header } from '../protocol/headers.js';
 import { checkFilter } from '../protocol/filter.js';
 import { parseMask } from '../protocol/masks.js';
@@ -19,15 +20,22 @@ import type { Exchange } from './exchange.js';
 
 export const JSON_LINES = 'content-type: application/json\r\n';
 
+/** Header lines of the reply that an error becomes. */
+export function errorLines(error: ZbusError): string {
+  return error instanceof ClosedError ? 'retry-after: 1\r\n' : '';
+}
+
 export class Call {
   readonly exchange: Exchange;
   readonly command: Command;
   /** An RPC is answered whatever its `ack` says: clients of the family send `ack: false`. */
   mustAnswer = false;
+  readonly #limits: LimitReports;
 
-  constructor(exchange: Exchange, command: Command) {
+  constructor(exchange: Exchange, command: Command, limits: LimitReports) {
     this.exchange = exchange;
     this.command = command;
+    this.#limits = limits;
   }
 
   /** `ack: false`: nothing is answered, errors included. */
@@ -105,7 +113,9 @@ export class Call {
   }
 
   fail(error: ZbusError): void {
+    const { limit } = error;
+    if (limit !== null) this.#limits.reached(limit, { peer: this.exchange.session.remoteAddress });
     if (this.quiet) this.exchange.silence();
-    else this.exchange.answer(error.status, '', latin1Of(error.message));
+    else this.exchange.answer(error.status, errorLines(error), latin1Of(error.message));
   }
 }

@@ -5,6 +5,7 @@
  * the topic.
  */
 import { NotFoundError } from '../errors.js';
+import type { LimitReports } from '../limit-reports.js';
 import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
 import { ack, nack, renew } from './acknowledge.js';
@@ -30,6 +31,7 @@ export interface CommandContext {
   readonly autoCreateTopics: boolean;
   /** Answers the home page. */
   readonly home: (exchange: Exchange) => void;
+  readonly limits: LimitReports;
 }
 
 const PEM_LINES = 'content-type: application/x-pem-file\r\n';
@@ -160,7 +162,8 @@ async function empty(broker: CommandContext, call: Call): Promise<void> {
 
 function server(broker: CommandContext, call: Call): void {
   const { topics, identity, infoVersion, calls } = broker;
-  call.json(serverInfo(topics, identity, infoVersion, calls.strayCount));
+  const { counts } = broker.limits;
+  call.json(serverInfo(topics, identity, infoVersion, calls.strayCount, counts));
 }
 
 /** The certificate of a server, for clients that know no other way to trust it. */

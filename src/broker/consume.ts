@@ -35,7 +35,9 @@ export function consume(call: Call, topic: Topic): void {
     return;
   }
   if (!call.exchange.wait()) {
-    throw new LimitError('Too many consume requests wait on this connection: inFlightMax reached');
+    throw new LimitError('Too many consume requests wait on this connection: waitingMax reached', {
+      limit: 'waitingMax',
+    });
   }
   group.consume(call.exchange, { credits: credits ?? 1, timeoutMs });
 }

@@ -54,7 +54,8 @@ export interface Exchange {
   /**
    * Answers, once; nothing happens when it is not alive. `headerLines` is `name: value\r\n`* in
    * latin1, without id, connection and content-length, which the exchange writes. A string body is
-   * latin1; a Buffer body belongs to the exchange from here on.
+   * latin1, and text unless the lines say what else; a Buffer body belongs to the exchange from
+   * here on, and its type, if any, is in the `headerLines`.
    */
   answer(status: number, headerLines: string, body: string | Buffer): void;
   /**

@@ -3,8 +3,9 @@
  * keeps the rule of exclusive groups and says which sessions have gone, so that what they held
  * comes back.
  */
-import { ForbiddenError } from '../errors.js';
+import { ForbiddenError, type ZbusError } from '../errors.js';
 import { latin1Of } from '../protocol/names.js';
+import { errorLines } from './call.js';
 import type { Session } from './session.js';
 import { type Waiter, WaitingLine } from './waiting-line.js';
 
@@ -59,12 +60,20 @@ export class GroupConsumers {
     }
   }
 
-  /** Forgets all; returns those that waited. */
-  close(): Waiter[] {
+  /** Answers those that wait. */
+  refuseWaiting(error: ZbusError): void {
+    for (const { exchange } of this.line.remove(null)) {
+      exchange.answer(error.status, errorLines(error), latin1Of(error.message));
+    }
+  }
+
+  /** Forgets all; those that wait are answered, or get no reply when there is no error. */
+  close(error: ZbusError | null): void {
     for (const [session, listener] of this.#sessions) session.offEnd(listener);
     this.#sessions.clear();
     this.#consuming.clear();
-    return this.line.remove(null);
+    if (error !== null) this.refuseWaiting(error);
+    for (const { exchange } of this.line.remove(null)) exchange.silence();
   }
 
   #join(session: Session): void {

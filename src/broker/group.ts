@@ -122,9 +122,7 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
    * another session consumes.
    */
   consume(exchange: Exchange, { credits, timeoutMs, lastSeen }: ConsumeOptions): void {
-    const expired = (): void => {
-      exchange.answer(204, '', '');
-    };
+    const expired = (): void => exchange.answer(204, '', '');
     const { clock } = this.#context;
     const timeout = timeoutMs === null ? null : { clock, timeoutMs, expired };
     const alone = this.consumers.length === 0;
@@ -146,6 +144,11 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
    */
   unconsume(session: Session): void {
     this.#consumers.leave(session);
+  }
+
+  /** Answers the waiting consumers. */
+  refuseWaiting(error: ZbusError): void {
+    this.#consumers.refuseWaiting(error);
   }
 
   /** Settles what the session holds; `done` is called once that is stored. */
@@ -226,10 +229,7 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
     this.#closed = true;
     this.#timer.stop();
     this.#redelivery.close();
-    for (const { exchange } of this.#consumers.close()) {
-      if (reason === 'stopping') exchange.silence();
-      else exchange.answer(404, '', latin1Of(groupNotFound(this.name).message));
-    }
+    this.#consumers.close(reason === 'stopping' ? null : groupNotFound(this.name));
     this.#reader.close();
     if (reason === 'stopping') this.#cursor.store();
   }

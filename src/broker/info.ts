@@ -115,6 +115,8 @@ export interface ServerInfo {
   topicTable: Record<string, TopicInfo>;
   /** Answers to RPCs by sessions that were never given one; absent when there were none. */
   strayAnswerCount?: number;
+  /** How often each limit was reached since the broker started; absent when none was. */
+  limits?: Readonly<Record<string, number>>;
 }
 
 export function groupInfo(topic: Topic, group: ConsumeGroup): GroupInfo {
@@ -216,6 +218,7 @@ export function serverInfo(
   server: ServerIdentity,
   infoVersion: number,
   strayAnswerCount: number,
+  limits: Readonly<Record<string, number>>,
 ): ServerInfo {
   const entries = Array.from(topics, (topic): [string, TopicInfo] => [
     topic.name,
@@ -229,5 +232,6 @@ export function serverInfo(
     trackerList: [],
     topicTable: Object.fromEntries(entries),
     ...(strayAnswerCount > 0 ? { strayAnswerCount } : {}),
+    ...(Object.keys(limits).length > 0 ? { limits } : {}),
   };
 }

@@ -28,7 +28,12 @@ export function consumeAsStream(
   // The answer to HEAD takes no message.
   if (exchange.request.method !== 'HEAD') {
     if (!exchange.wait()) {
-      throw new LimitError('Too many consume requests wait on this connection: waitingMax reached');
+      throw new LimitError(
+        'Too many consume requests wait on this connection: waitingMax reached',
+        {
+          limit: 'waitingMax',
+        },
+      );
     }
     const lastSeen = lastEventId(call);
     group.consume(new StreamExchange(exchange, stream, group), { credits, timeoutMs, lastSeen });

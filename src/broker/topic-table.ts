@@ -95,7 +95,9 @@ export class TopicTable {
     // Closed topics are no longer found: making one again would overwrite its definition.
     if (this.#closed) throw new ClosedError('The broker is stopping');
     if (this.#topics.size >= this.#options.topicsMax) {
-      throw new LimitError(`The broker has ${this.#topics.size} topics: topicsMax reached`);
+      throw new LimitError(`The broker has ${this.#topics.size} topics: topicsMax reached`, {
+        limit: 'topicsMax',
+      });
     }
     await this.#options.store.writeDefinition(
       definition.topicName,

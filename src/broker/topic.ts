@@ -143,6 +143,7 @@ export class Topic {
     if (this.#groups.size >= this.#context.groupsPerTopicMax) {
       throw new LimitError(
         `Topic(${this.name}) has ${this.#groups.size} groups: groupsPerTopicMax reached`,
+        { limit: 'groupsPerTopicMax' },
       );
     }
     const group = await this.#openGroup(definition, true);

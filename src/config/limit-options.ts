@@ -48,6 +48,28 @@ export const limitOptions = {
     description: 'unanswered requests of a connection; beyond it the connection is not read',
     example: '4096',
   }),
+  inFlightBytesMax: size(64 * KIB, GIB)
+    .default(8 * MIB)
+    .register(optionInfos, {
+      group: 'Limits',
+      placeholder: 'size',
+      description: 'bodies of those requests together; beyond it the connection is not read',
+      example: '32MiB',
+    }),
+  waitingMax: wholeNumber(1, 1_000_000).default(4096).register(optionInfos, {
+    group: 'Limits',
+    placeholder: 'count',
+    description: 'consume requests of a connection that wait; beyond it 429',
+    example: '100',
+  }),
+  fragmentsMax: wholeNumber(1, 1_000_000)
+    .default(16 * KIB)
+    .register(optionInfos, {
+      group: 'Limits',
+      placeholder: 'count',
+      description: 'fragments of a WebSocket message; beyond it the connection ends with 1008',
+      example: '1024',
+    }),
   unsentBytesMax: size(64 * KIB, GIB)
     .default(8 * MIB)
     .register(optionInfos, {
@@ -79,7 +101,8 @@ export const limitOptions = {
   bodyTimeoutMs: timeMs(100).default(30_000).register(optionInfos, {
     group: 'Timeouts',
     placeholder: 'ms',
-    description: 'time in which a body must end or go on by 64 KiB; beyond it 408',
+    description:
+      'time in which a body, or a WebSocket message, must end or go on by 64 KiB; beyond it 408',
     example: '60000',
   }),
   writeTimeoutMs: timeMs(100).default(30_000).register(optionInfos, {
@@ -99,5 +122,30 @@ export const limitOptions = {
     placeholder: 'ms',
     description: 'time a connection may stay open with nothing asked and nothing owed',
     example: '600000',
+  }),
+  lingerTimeoutMs: timeMs(100).default(5000).register(optionInfos, {
+    group: 'Timeouts',
+    placeholder: 'ms',
+    description: 'time in which a peer must close behind the last answer; beyond it it is cut off',
+    example: '1000',
+  }),
+  pingIntervalMs: timeMs(1000).default(30_000).register(optionInfos, {
+    group: 'Timeouts',
+    placeholder: 'ms',
+    description:
+      'time between pings to a WebSocket peer; one that leaves two unanswered is cut off',
+    example: '10000',
+  }),
+  keepAliveMs: timeMs(1000).default(60_000).register(optionInfos, {
+    group: 'Timeouts',
+    placeholder: 'ms',
+    description: 'silence after which TCP probes find out whether the machine of a peer is there',
+    example: '10000',
+  }),
+  drainTimeoutMs: wholeNumber(0, 3000).default(1000).register(optionInfos, {
+    group: 'Timeouts',
+    placeholder: 'ms',
+    description: 'time at a stop in which consumers may acknowledge what they hold; 0: none',
+    example: '3000',
   }),
 };

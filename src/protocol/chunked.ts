@@ -6,7 +6,13 @@
 import type { Buffer } from 'node:buffer';
 import { FramingError } from '../errors.js';
 import { BodyCollector } from './body.js';
-import { LINE_END, parseHeaderLine, type DecoderLimits } from './head.js';
+import {
+  LINE_END,
+  bodyTooLarge,
+  parseHeaderLine,
+  tooManyHeaders,
+  type DecoderLimits,
+} from './head.js';
 import type { LineReader } from './line-reader.js';
 
 const Phase = { size: 0, data: 1, end: 2, trailers: 3 } as const;
@@ -61,12 +67,13 @@ export class ChunkedReader {
     if (!match) throw new FramingError(400, 'Chunk size must be one to eight hex digits');
     this.#headerBytesLeft -= match[2]?.length ?? 0;
     if (this.#headerBytesLeft < 0) {
-      throw new FramingError(431, 'Chunk extensions are larger than headerBytesMax');
+      const reason = 'Chunk extensions are larger than headerBytesMax';
+      throw new FramingError(431, reason, 'headerBytesMax');
     }
     const size = parseInt(match[1] ?? '', 16);
     const { bodyBytesMax } = this.#limits;
     if (this.#body.length + size > bodyBytesMax) {
-      throw new FramingError(413, `Body is larger than bodyBytesMax (${bodyBytesMax} bytes)`);
+      throw bodyTooLarge(bodyBytesMax);
     }
     this.#bytesLeft = size;
     this.#phase = size === 0 ? Phase.trailers : Phase.data;
@@ -102,7 +109,7 @@ export class ChunkedReader {
     if (line === LINE_END) return true;
     parseHeaderLine(line);
     if (++this.#trailerCount > this.#limits.headersMax) {
-      throw new FramingError(431, `More than headersMax (${this.#limits.headersMax}) trailers`);
+      throw tooManyHeaders('trailers', this.#limits.headersMax);
     }
     this.#headerBytesLeft -= line.length;
     return false;

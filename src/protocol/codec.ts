@@ -15,6 +15,7 @@ import {
   parseHeaderLine,
   parseRequestLine,
   parseStatusLine,
+  tooManyHeaders,
   type DecoderLimits,
   type Framing,
   type Header,
@@ -29,8 +30,9 @@ export interface DecoderEvents {
   onMessage(message: Message): void;
   /**
    * A head with `Expect: 100-continue` was read and its body is not here: the peer waits for a 100.
+   * `message` has no body yet.
    */
-  onContinue(): void;
+  onContinue(message: Message): void;
 }
 
 /** What was made of these bytes, which a keep-alive client sends again and again. */
@@ -67,6 +69,8 @@ export class Decoder {
   readonly #limits: DecoderLimits;
   readonly #events: DecoderEvents;
   readonly #parseStart: (line: string) => StartLine;
+  /** A request line is long by its URL (RFC 9110, 15.5.15). */
+  readonly #startTooLong: 414 | 431;
   readonly #lines = new LineReader();
   #phase: Phase = Phase.start;
   #dead = false;
@@ -93,6 +97,7 @@ export class Decoder {
     this.#limits = limits;
     this.#events = events;
     this.#parseStart = kind === 'request' ? parseRequestLine : parseStatusLine;
+    this.#startTooLong = kind === 'request' ? 414 : 431;
   }
 
   /** What the bytes so far end in: between messages, in a head, or in a body. */
@@ -165,7 +170,7 @@ export class Decoder {
       this.#startLine = this.#knownStart.parsed;
       this.#headBytes = this.#knownStart.bytes.length;
     } else {
-      if (!lines.read(this.#limits.headerBytesMax)) return;
+      if (!lines.read(this.#limits.headerBytesMax, this.#startTooLong)) return;
       const line = lines.text.slice(lines.start, lines.end);
       if (line === LINE_END) {
         if (++this.#emptyLines > EMPTY_LINES_MAX) throw new FramingError(400, 'Only empty lines');
@@ -209,7 +214,7 @@ export class Decoder {
     addHeader(this.#headers, header);
     this.#headBytes += bytes;
     if (++this.#headerCount > this.#limits.headersMax) {
-      throw new FramingError(431, `More than headersMax (${this.#limits.headersMax}) headers`);
+      throw tooManyHeaders('headers', this.#limits.headersMax);
     }
   }
 
@@ -259,7 +264,7 @@ export class Decoder {
       this.#bytesLeft = contentLength;
       this.#phase = Phase.body;
     }
-    if (framing.expectsContinue && position === chunk.length) this.#events.onContinue();
+    if (framing.expectsContinue && position === chunk.length) this.#events.onContinue(message);
   }
 
   #readBody(): void {

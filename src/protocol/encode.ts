@@ -34,6 +34,7 @@ const STATUS_TEXT = new Map([
   [409, 'Conflict'],
   [410, 'Gone'],
   [413, 'Content Too Large'],
+  [414, 'URI Too Long'],
   [415, 'Unsupported Media Type'],
   [417, 'Expectation Failed'],
   [421, 'Misdirected Request'],

@@ -159,7 +159,7 @@ function parseContentLength(text: string, bodyBytesMax: number): number {
   if (!/^\d+$/.test(text)) throw new FramingError(400, 'content-length must be digits only');
   const length = Number(text);
   if (length > bodyBytesMax) {
-    throw new FramingError(413, `Body is larger than bodyBytesMax (${bodyBytesMax} bytes)`);
+    throw bodyTooLarge(bodyBytesMax);
   }
   return length;
 }
@@ -180,6 +180,15 @@ function parseExpect(text: string, httpMinor: 0 | 1): boolean {
     throw new FramingError(417, 'No expectation but 100-continue is understood');
   }
   return httpMinor === 1;
+}
+
+export function bodyTooLarge(bodyBytesMax: number): FramingError {
+  const reason = `Body is larger than bodyBytesMax (${bodyBytesMax} bytes)`;
+  return new FramingError(413, reason, 'bodyBytesMax');
+}
+
+export function tooManyHeaders(what: 'headers' | 'trailers', headersMax: number): FramingError {
+  return new FramingError(431, `More than headersMax (${headersMax}) ${what}`, 'headersMax');
 }
 
 function isBlank(code: number): boolean {

@@ -59,7 +59,8 @@ export const Header = {
 
 /**
  * Headers of a producer that no consumer gets: those the broker writes itself, those that only
- * address the broker, secrets, and those that speak of one connection (RFC 9110, 7.6.1).
+ * address the broker, secrets, those that speak of one connection (RFC 9110, 7.6.1), and those by
+ * which a server, and no producer, tells a browser what to do.
  */
 const KEPT_BACK: ReadonlySet<string> = new Set([
   Header.consumeGroup,
@@ -100,9 +101,22 @@ const KEPT_BACK: ReadonlySet<string> = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+
+  'alt-svc',
+  'clear-site-data',
+  'content-security-policy',
+  'date',
+  'refresh',
+  'set-cookie',
+  'strict-transport-security',
+  'vary',
+  'www-authenticate',
+  'x-content-type-options',
 ]);
+/** Which sites may read a reply is for the server to say. */
+const KEPT_BACK_PREFIX = 'access-control-';
 
 /** True when the producer's header `name` is handed to consumers. */
 export function isPassedOn(name: string): boolean {
-  return !KEPT_BACK.has(name);
+  return !KEPT_BACK.has(name) && !name.startsWith(KEPT_BACK_PREFIX);
 }

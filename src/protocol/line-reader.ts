@@ -5,7 +5,7 @@
  * unfinished line.
  */
 import { Buffer } from 'node:buffer';
-import { FramingError } from '../errors.js';
+import { FramingError, type FramingStatus } from '../errors.js';
 
 const CR = 13;
 const LF = 10;
@@ -28,6 +28,8 @@ export class LineReader {
   chunk: Buffer = NO_BYTES;
   position = 0;
   #textPosition = 0;
+  /** What the line being read is refused with when it is too long. */
+  #tooLong: FramingStatus = 431;
   #partial: Buffer = NO_BYTES;
   #partialLength = 0;
 
@@ -78,9 +80,10 @@ export class LineReader {
 
   /**
    * Reads the next line; false when its end is not here yet. A line that takes more than
-   * `bytesMax`, its end included, is refused with 431 as soon as that is known.
+   * `bytesMax`, its end included, is refused with `tooLong` as soon as that is known.
    */
-  read(bytesMax: number): boolean {
+  read(bytesMax: number, tooLong: FramingStatus = 431): boolean {
+    this.#tooLong = tooLong;
     if (this.#partialLength > 0) return this.#readOn(bytesMax);
     if (this.position - this.#textPosition >= this.text.length) this.#look(WINDOW_BYTES);
     let start = this.position - this.#textPosition;
@@ -93,7 +96,7 @@ export class LineReader {
       }
       if (end === -1 || end + 1 === this.text.length) return this.#keep(start, bytesMax);
     }
-    if (end + 2 - start > bytesMax) throw tooLong(this.text, start, bytesMax);
+    if (end + 2 - start > bytesMax) throw this.#overLimit(start, bytesMax);
     const lineFeed = this.text.indexOf('\n', start);
     if (lineFeed !== -1 && lineFeed < end) throw bareLineFeed();
     if (lineFeed !== end + 1) throw bareCarriageReturn();
@@ -118,7 +121,7 @@ export class LineReader {
   /** Keeps the unfinished line at the end of the chunk. */
   #keep(start: number, bytesMax: number): false {
     const length = this.text.length - start;
-    if (length > bytesMax) throw tooLong(this.text, start, bytesMax);
+    if (length > bytesMax) throw this.#overLimit(start, bytesMax);
     if (this.text.includes('\n', start)) throw bareLineFeed();
     this.#reserve(length);
     this.chunk.copy(this.#partial, 0, this.position);
@@ -149,7 +152,7 @@ export class LineReader {
   }
 
   #finish(length: number, bytesMax: number): void {
-    if (length > bytesMax) throw overLimit();
+    if (length > bytesMax) throw overLimit(this.#tooLong);
     this.text = this.#partial.toString('latin1', 0, length);
     this.#textPosition = this.position - length;
     this.#partialLength = 0;
@@ -160,6 +163,13 @@ export class LineReader {
     this.end = length;
   }
 
+  /** A bare LF among the bytes that are allowed comes first, as it would byte by byte. */
+  #overLimit(start: number, bytesMax: number): FramingError {
+    const lineFeed = this.text.indexOf('\n', start);
+    const first = lineFeed !== -1 && lineFeed < start + bytesMax;
+    return first ? bareLineFeed() : overLimit(this.#tooLong);
+  }
+
   #reserve(length: number): void {
     if (length <= this.#partial.length) return;
     const grown = Buffer.allocUnsafeSlow(Math.max(64, 2 * length));
@@ -168,14 +178,9 @@ export class LineReader {
   }
 }
 
-/** A bare LF among the bytes that are allowed comes first, as it would byte by byte. */
-function tooLong(text: string, start: number, bytesMax: number): FramingError {
-  const lineFeed = text.indexOf('\n', start);
-  return lineFeed !== -1 && lineFeed < start + bytesMax ? bareLineFeed() : overLimit();
-}
-
-function overLimit(): FramingError {
-  return new FramingError(431, 'Header block is larger than headerBytesMax');
+function overLimit(status: FramingStatus): FramingError {
+  const what = status === 414 ? 'Request line' : 'Header block';
+  return new FramingError(status, `${what} is larger than headerBytesMax`, 'headerBytesMax');
 }
 
 function bareLineFeed(): FramingError {

@@ -99,7 +99,7 @@ const parseUrl = cached((url: string): ParsedUrl => {
   const cmd = readPath(segments, asked, params);
   for (const [name, value] of query) if (!params.has(name)) params.set(name, value);
   return {
-    cmd: target === '*' ? CommandName.ping : cmd,
+    cmd,
     segments,
     params,
     pairs: query.filter(([, value]) => HEADER_VALUE.test(value)),
@@ -116,7 +116,7 @@ const TOKEN_PAIR =
 
 /** The path and query of any form of request target (RFC 9112, 3.2). */
 function originForm(url: string): string {
-  if (url.startsWith('/') || url === '*') return url;
+  if (url.startsWith('/')) return url;
   const match = /^https?:\/\/[^/?]+(.*)$/is.exec(url);
   if (!match) throw new BadRequestError('Bad URL: must begin with / or http://');
   const [, rest = ''] = match;

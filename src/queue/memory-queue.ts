@@ -79,6 +79,7 @@ export class MemoryQueue implements Queue, TurnTask {
       done(
         new StorageFullError(
           `Topic(${this.#name}) is full: memoryTopicBytesMax is ${this.#bytesMax}`,
+          { limit: 'memoryTopicBytesMax' },
         ),
         -1,
         'none',

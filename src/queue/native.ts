@@ -307,7 +307,7 @@ export function storageError(error: unknown): ZbusError {
   const { code, message } = error as NativeError;
   switch (code) {
     case 'NO_SPACE':
-      return new StorageFullError(message, { cause: error });
+      return new StorageFullError(message, { cause: error, limit: 'minFreeBytes' });
     case 'CLOSED':
       return new ClosedError(message, { cause: error });
     default:

@@ -1,9 +1,11 @@
 /** What the connections of a listener share. Made by the listener. */
 import type { Exchange } from '../broker/exchange.js';
+import type { LimitReports } from '../limit-reports.js';
 import type { Turn } from '../turn.js';
 import type { Connection } from './connection.js';
 import type { ServerLimits, ServerTimeouts } from './limits.js';
-import type { OriginRules } from './origin-rules.js';
+import type { PlainLines } from './reply-head.js';
+import type { RequestRules } from './request-rules.js';
 import type { TimeoutSweep } from './timeout-sweep.js';
 import type { WebSocketServer } from 'ws';
 
@@ -19,7 +21,9 @@ export interface ConnectionContext {
   readonly limits: ServerLimits;
   readonly timeouts: ServerTimeouts;
   readonly sweep: TimeoutSweep;
-  readonly origins: OriginRules;
+  readonly rules: RequestRules;
+  readonly plainLines: PlainLines;
+  readonly reports: LimitReports;
   /** Makes WebSockets of connections that ask for it. */
   readonly webSockets: WebSocketServer;
   readonly log: ServerLog;

@@ -12,20 +12,21 @@ import { Session } from '../broker/session.js';
 import { FramingError } from '../errors.js';
 import { Decoder, type DecoderEvents } from '../protocol/codec.js';
 import type { Message } from '../protocol/message.js';
-import { streamFormat } from '../protocol/stream-format.js';
 import { Phase, type TurnTask } from '../turn.js';
 import { peerAddress } from './address.js';
 import type { ConnectionContext } from './connection-context.js';
-import { closesAfter } from './keep-alive.js';
 import { OpenRequests } from './open-requests.js';
-import { Outbox, type ReplyOutbox } from './outbox.js';
-import { ReadDeadline } from './read-deadline.js';
-import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
-import { ReplyOrder, ReplySlot } from './reply-order.js';
+import { Outbox } from './outbox.js';
+import { ReadDeadline, SLOW, isSlow } from './read-deadline.js';
+import { overrun } from './overrun.js';
+import { Replies } from './replies.js';
+import { CONTINUE, refusal } from './reply-head.js';
+import { ReplySlot } from './reply-order.js';
+import { ADMITTED, EARLY_UPGRADE, type Verdict } from './request-rules.js';
 import { TcpExchange, type ExchangeOwner } from './tcp-exchange.js';
 import type { StreamReply } from './stream-reply.js';
 import type { Swept } from './timeout-sweep.js';
-import { isUpgrade, WebSocketPeer } from './websocket-peer.js';
+import { isUpgrade, WebSocketPeer, type WebSocketOwner } from './websocket-peer.js';
 
 /**
  * reading: requests are taken. finishing: no more are; what was taken is answered, what still comes
@@ -34,7 +35,7 @@ import { isUpgrade, WebSocketPeer } from './websocket-peer.js';
 const State = { reading: 0, finishing: 1, ended: 2, closed: 3 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept {
+export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner, TurnTask, Swept {
   readonly session: Session;
   /** The last reply of the connection, when it is a stream. */
   stream: StreamReply | null = null;
@@ -43,19 +44,20 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   readonly #socket: Socket;
   readonly #context: ConnectionContext;
   readonly #decoder: Decoder;
-  #outbox: ReplyOutbox;
+  readonly #replies: Replies;
   /** Set once the connection has become a WebSocket. */
   #webSocket: WebSocketPeer | null = null;
-  readonly #order = new ReplyOrder();
   readonly #readDeadline = new ReadDeadline();
   #state: State = State.reading;
   readonly #requests = new OpenRequests();
   #messageCount = 0;
   /** Of the last request; the decoder gives the next the same when its head is the same. */
-  #admitted: Message['headers'] | null = null;
+  #judged: Message['headers'] | null = null;
+  #verdict: Verdict = ADMITTED;
   #readingPaused = false;
-  /** Someone may have been told that the peer is congested, and waits for `Session.writable`. */
-  #toldCongested = false;
+  /** Set while draining. */
+  #holdsMessages: ((session: Session) => boolean) | null = null;
+  #endsWhenIdle = false;
   #activeMs: number;
 
   constructor(socket: Socket, context: ConnectionContext) {
@@ -67,9 +69,11 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
       this.#updateReading();
     };
     this.#decoder = new Decoder(context.limits, this, 'request');
-    this.#outbox = new Outbox(socket, this.#sent);
-    socket.on('data', this.#onData);
-    socket.on('end', this.#onPeerEnd);
+    const outbox = new Outbox(socket, this.onSent);
+    this.#replies = new Replies(this.session, outbox, context.limits.unsentBytesMax, () => {
+      this.#endSession();
+    });
+    socket.on('data', this.#onData).on('end', this.#onPeerEnd);
     socket.on('error', (error) => {
       context.log.debug({ peer: this.session.remoteAddress, error }, 'connection failed');
     });
@@ -81,16 +85,25 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   // ---- for the listener ------------------------------------------------------------------------
 
   /** Answers one status and closes. */
-  refuse(status: number, reason: string): void {
+  refuse(status: number, reason: string, headerLines = ''): void {
     if (this.#state !== State.reading) return;
     this.#state = State.finishing;
     this.#endSession();
     const slot = new ReplySlot();
     slot.closes = true;
-    slot.text = statusLine(status) + CLOSE + lengthLine(reason.length) + reason;
-    this.#order.push(slot);
-    this.#order.hold(slot);
-    this.#sendReady();
+    slot.text = refusal(status, headerLines, reason, this.plainLines);
+    this.#placeReady(slot);
+  }
+
+  /**
+   * The server is stopping: replies to requests with an id say so, and so does the last one of
+   * plain HTTP. `holdsMessages` tells whether the peer may still acknowledge; when not and nothing
+   * is asked, the connection `ends`.
+   */
+  drain(holdsMessages: (session: Session) => boolean, ends: boolean): void {
+    this.#holdsMessages = holdsMessages;
+    this.#endsWhenIdle = ends;
+    if (ends) this.#endIfDone();
   }
 
   /** Takes no more requests, drops those that wait, answers the rest, then closes. */
@@ -106,18 +119,21 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   }
 
   checkTimeouts(nowMs: number): void {
-    const { timeouts } = this.#context;
-    if (this.#state === State.ended) {
-      if (nowMs - this.#activeMs > timeouts.lingerMs) this.destroy();
-    } else if (this.#outbox.writing) {
-      if (nowMs - this.#outbox.writingSinceMs > timeouts.stalledWriteMs) this.destroy();
-    } else if (this.#webSocket !== null) {
-      if (!this.#webSocket.isAlive(nowMs)) this.destroy();
-    } else if (this.stream !== null) {
-      this.stream.checkIdle(nowMs);
-    } else if (this.#state === State.reading && !this.#readingPaused) {
-      this.#checkReading(nowMs);
-    }
+    const reads = this.#state === State.reading && !this.#readingPaused;
+    const watched = {
+      lingeringSinceMs: this.#state === State.ended ? this.#activeMs : null,
+      writingSinceMs: this.#replies.writingSinceMs,
+      webSocket: this.#webSocket,
+      stream: this.stream,
+      reading: reads ? (this.#webSocket ?? this.#readDeadline) : null,
+      idleSinceMs: reads && this.#isIdle ? this.#activeMs : null,
+    };
+    const timeout = overrun(watched, nowMs, this.#context.timeouts);
+    if (timeout === null) return;
+    this.#reached(timeout);
+    if (isSlow(timeout)) this.refuse(408, SLOW[timeout]);
+    else if (timeout === 'idleTimeout') this.finish();
+    else this.destroy();
   }
 
   // ---- for TcpExchange -------------------------------------------------------------------------
@@ -126,15 +142,20 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     return this.#state < State.ended;
   }
 
+  get plainLines(): string | null {
+    return this.#webSocket === null ? this.#context.plainLines.text : null;
+  }
+
   get congested(): boolean {
-    if (this.#outbox.unsentBytes <= this.#context.limits.unsentBytesMax) return false;
-    this.#toldCongested = true;
-    return true;
+    return this.#replies.congested;
   }
 
   endsWith(exchange: TcpExchange): boolean {
-    if (this.#state === State.reading || this.#requests.count > 1) return false;
-    return exchange.named || this.#order.length === 1;
+    const holds = this.#holdsMessages;
+    if (holds !== null && exchange.named) return true;
+    const reads = this.#state === State.reading && (holds === null || holds(this.session));
+    if (reads || this.#requests.count > 1) return false;
+    return exchange.named || this.#replies.ordered === 1;
   }
 
   wait(exchange: TcpExchange): boolean {
@@ -145,63 +166,66 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
 
   complete(exchange: TcpExchange): void {
     this.#requests.end(exchange);
-    if (exchange.named) {
-      this.#send(exchange);
-    } else {
-      this.#order.hold(exchange);
-      this.#sendReady();
-    }
+    this.#replies.made(exchange, exchange.named);
     this.stream?.beginIfLast();
     this.#context.turn.schedule(Phase.send, this);
   }
 
   sendPart(slot: ReplySlot): void {
-    this.#send(slot);
+    this.#replies.send(slot);
     this.#context.turn.schedule(Phase.send, this);
   }
 
-  // ---- for Decoder -----------------------------------------------------------------------------
+  // ---- for Decoder and WebSocketPeer -----------------------------------------------------------
 
   onMessage(message: Message): void {
     if (this.#state !== State.reading) return;
     this.#messageCount++;
-    const known = message.headers === this.#admitted;
-    if (!known && this.#webSocket === null && isUpgrade(message)) {
-      this.#upgrade(message);
-      return;
+    if (message.headers !== this.#judged) {
+      if (this.#webSocket === null && isUpgrade(message)) {
+        this.#upgrade(message);
+        return;
+      }
+      this.#judge(message);
     }
-    const format = this.#webSocket === null ? streamFormat(message.headers.get('accept')) : null;
-    const exchange = new TcpExchange(this, message, closesAfter(message), format);
-    this.#requests.begin(exchange);
-    if (exchange.closes) this.#state = State.finishing;
-    if (!exchange.named) this.#order.push(exchange);
-    const refusal = known ? null : this.#context.origins.check(message);
-    if (refusal === null) {
-      this.#admitted = message.headers;
-      this.#context.handle(exchange);
-    } else {
-      this.#context.log.warn({ peer: this.session.remoteAddress, ...refusal }, 'request refused');
-      exchange.answer(refusal.status, '', refusal.reason);
-    }
+    this.#begin(message, this.#verdict);
   }
 
-  onContinue(): void {
+  /** A request that is not carried out is answered without its body, which is not waited for. */
+  onContinue(message: Message): void {
     if (this.#state !== State.reading) return;
+    this.#judge(message);
+    if (this.#verdict.answer !== null) {
+      this.#begin(message, { ...this.#verdict, closes: true });
+      return;
+    }
     const slot = new ReplySlot();
     slot.text = CONTINUE;
-    this.#order.push(slot);
-    this.#order.hold(slot);
-    this.#sendReady();
+    this.#placeReady(slot);
   }
+
+  readonly onFrame = (bytes: Buffer): void => {
+    const count = this.#messageCount;
+    this.#onData(bytes);
+    if (this.#state !== State.reading) return;
+    const whole = this.#decoder.state === 'idle' && this.#messageCount === count + 1;
+    if (!whole) this.refuse(400, 'A WebSocket message must hold one whole zbus message');
+  };
+
+  readonly onFailed = (): void => this.#end();
+
+  /** Replies wait to be sent, or a write that had to wait for the peer has ended. */
+  readonly onSent = (): void => {
+    this.#replies.flush(this.#context.sweep.nowMs);
+    this.#afterSend();
+  };
 
   // ---- for Turn --------------------------------------------------------------------------------
 
   endTurn(): void {
     if (this.#state === State.closed) return;
-    const { nowMs } = this.#context.sweep;
-    if (this.#state === State.reading) this.#activeMs = nowMs;
-    this.#outbox.flush(nowMs);
-    this.#afterSend();
+    if (this.#state === State.reading) this.#activeMs = this.#context.sweep.nowMs;
+    this.onSent();
   }
 
   // ---- reading ---------------------------------------------------------------------------------
@@ -222,46 +246,45 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#updateReading();
   };
 
+  #begin(message: Message, verdict: Verdict): void {
+    const exchange = new TcpExchange(this, message, verdict);
+    this.#requests.begin(exchange);
+    if (exchange.closes) this.#state = State.finishing;
+    if (!exchange.named) this.#replies.place(exchange);
+    const { answer } = verdict;
+    if (answer === null) {
+      this.#context.handle(exchange);
+    } else {
+      if (answer.refusedBy !== null) this.#reached(answer.refusedBy);
+      exchange.answer(answer.status, answer.headerLines, answer.body);
+    }
+  }
+
+  #judge(message: Message): void {
+    this.#verdict = this.#context.rules.judge(message);
+    this.#judged = message.headers;
+  }
+
   /** From here on each message is a frame of a WebSocket, in both directions. */
   #upgrade(message: Message): void {
-    const owes = this.#requests.count + this.#order.length + this.#outbox.unsentBytes > 0;
-    const reason = 'An upgrade must have no body, and be sent when all is answered';
-    const early = owes || message.body.length > 0 ? { status: 400, reason } : null;
-    const refusal = this.#context.origins.check(message) ?? early;
-    if (refusal !== null) {
-      this.refuse(refusal.status, refusal.reason);
+    const owes = this.#requests.count + this.#replies.ordered + this.#replies.unsentBytes > 0;
+    this.#judge(message);
+    const early = owes || message.body.length > 0 ? EARLY_UPGRADE : null;
+    const answer = this.#verdict.answer ?? early;
+    if (answer !== null) {
+      this.#begin(message, { ...this.#verdict, answer, closes: true });
       return;
     }
     const rest = this.#decoder.stop();
     this.#socket.off('data', this.#onData).off('end', this.#onPeerEnd);
-    const { webSockets, sweep, limits } = this.#context;
-    const peer = WebSocketPeer.accept(webSockets, message, this.#socket, rest, {
-      nowMs: sweep.nowMs,
-      unsentBytesMax: limits.unsentBytesMax,
-      onFrame: (bytes) => {
-        this.#onFrame(bytes);
-      },
-      onFailed: (error) => {
-        this.#context.log.debug({ peer: this.session.remoteAddress, error }, 'connection failed');
-        this.#end();
-      },
-      onSent: this.#sent,
-    });
+    const peer = WebSocketPeer.accept(this.#context, message, this.#socket, rest, this);
     if (peer === null) {
       this.#socket.on('data', this.#onData).on('end', this.#onPeerEnd);
       this.refuse(400, 'Bad WebSocket handshake: needs version 13 and a Sec-WebSocket-Key');
       return;
     }
     this.#webSocket = peer;
-    this.#outbox = peer.outbox;
-  }
-
-  #onFrame(bytes: Buffer): void {
-    const count = this.#messageCount;
-    this.#onData(bytes);
-    if (this.#state !== State.reading) return;
-    const whole = this.#decoder.state === 'idle' && this.#messageCount === count + 1;
-    if (!whole) this.refuse(400, 'A WebSocket message must hold one whole zbus message');
+    this.#replies.sendBy(peer.outbox);
   }
 
   readonly #onPeerEnd = (): void => {
@@ -277,6 +300,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
 
   #fail(error: unknown): void {
     if (error instanceof FramingError) {
+      if (error.limit !== null) this.#reached(error.limit);
       this.refuse(error.status, error.message);
       return;
     }
@@ -286,22 +310,23 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.destroy();
   }
 
-  #checkReading(nowMs: number): void {
-    const slow = this.#readDeadline.check(nowMs, this.#context.timeouts);
-    if (slow !== null) {
-      this.refuse(408, `The ${slow} of the request took too long`);
-      return;
-    }
-    const owes = this.#requests.count + this.#order.length > 0;
-    if (owes || this.#decoder.state !== 'idle') return;
-    if (nowMs - this.#activeMs > this.#context.timeouts.idleMs) this.finish();
+  /** Nothing is asked, not even in part, and nothing owed. */
+  get #isIdle(): boolean {
+    const owes = this.#requests.count + this.#replies.ordered > 0;
+    return !owes && this.#decoder.state === 'idle';
+  }
+
+  #reached(limit: string): void {
+    this.#context.reports.reached(limit, { peer: this.session.remoteAddress });
   }
 
   /** Stops reading at a limit and goes on below half of it, so that it does not flutter. */
   #updateReading(): void {
-    const paused = this.#mustPause();
+    const limit = this.#reasonToPause();
+    const paused = limit !== null;
     if (paused === this.#readingPaused) return;
     this.#readingPaused = paused;
+    if (limit !== null && limit !== 'queue') this.#reached(limit);
     if (this.#state === State.closed) return;
     const peer = this.#webSocket ?? this.#socket;
     if (paused) {
@@ -313,48 +338,25 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     }
   }
 
-  #mustPause(): boolean {
+  /** The limit that is reached, or that a queue is behind; null to read on. */
+  #reasonToPause(): string | null {
     // What comes is discarded then, and the peer's end must be seen.
-    if (this.#state !== State.reading) return false;
-    const { limits } = this.#context;
+    if (this.#state !== State.reading) return null;
+    if (this.session.readingPaused) return 'queue';
     const share = this.#readingPaused ? 0.5 : 1;
-    return (
-      this.session.readingPaused ||
-      this.#requests.exceed(limits, share) ||
-      this.#order.length > limits.inFlightMax * share ||
-      this.#outbox.unsentBytes + this.#order.heldBytes > limits.unsentBytesMax * share
-    );
+    return this.#requests.exceeded(this.#replies, this.#context.limits, share);
   }
 
   // ---- sending ---------------------------------------------------------------------------------
 
-  /** Sends the ordered replies whose turn has come. */
-  #sendReady(): void {
-    for (let slot = this.#order.shift(); slot !== null; slot = this.#order.shift()) {
-      this.#send(slot);
-    }
+  /** Gives a reply that is made the next place in the order. */
+  #placeReady(slot: ReplySlot): void {
+    this.#replies.place(slot);
+    this.#replies.ready(slot);
     this.#context.turn.schedule(Phase.send, this);
   }
 
-  #send(slot: ReplySlot): void {
-    if (slot.text !== '') this.#outbox.push(slot.text, slot.bytes, slot.delivery);
-    if (slot.closes) this.#endSession();
-  }
-
-  /** A write that had to wait for the peer has ended. */
-  readonly #sent = (): void => {
-    this.#outbox.flush(this.#context.sweep.nowMs);
-    this.#afterSend();
-  };
-
   #afterSend(): void {
-    if (
-      this.#toldCongested &&
-      this.#outbox.unsentBytes <= this.#context.limits.unsentBytesMax / 2
-    ) {
-      this.#toldCongested = false;
-      this.session.writable();
-    }
     this.#updateReading();
     this.#endIfDone();
   }
@@ -365,16 +367,20 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     if (this.session.ended) return;
     this.session.end();
     this.#requests.dropWaiting();
-    this.#order.dropWaiting();
-    this.#sendReady();
+    this.#replies.dropWaiting();
+    this.#context.turn.schedule(Phase.send, this);
   }
 
   #endIfDone(): void {
+    if (this.#endsWhenIdle && this.#isIdle && this.#holdsMessages?.(this.session) === false) {
+      if (this.#state === State.reading) this.#state = State.finishing;
+    }
     if (this.#state !== State.finishing) return;
-    if (this.#requests.count > 0 || this.#order.length > 0) return;
-    if (this.#outbox.unsentBytes > 0) return;
+    if (this.#requests.count > 0 || this.#replies.ordered > 0) return;
+    if (this.#replies.unsentBytes > 0) return;
     this.#end();
-    (this.#webSocket ?? this.#socket).end();
+    if (this.#webSocket === null) this.#socket.end();
+    else this.#webSocket.end(this.#holdsMessages !== null);
     // Reads on and discards: closing with unread bytes would reset the peer before it has read the
     // answer.
     this.#updateReading();
@@ -389,8 +395,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   #onClose(): void {
     this.#state = State.closed;
     this.#endSession();
-    this.#outbox.abandon();
-    this.#order.abandon();
+    this.#replies.abandon();
     this.#context.onClose(this);
   }
 }

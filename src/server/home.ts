@@ -21,8 +21,7 @@ export interface HomePage {
 const HEADER_LINES =
   'content-type: text/html; charset=utf-8\r\n' +
   "content-security-policy: default-src 'self'; style-src 'unsafe-inline'; " +
-  "frame-ancestors 'none'\r\n" +
-  'x-content-type-options: nosniff\r\n';
+  "frame-ancestors 'none'\r\n";
 
 const COMMANDS: readonly (readonly [url: string, effect: string])[] = [
   ['/declare/TOPIC', 'make a topic, or change it'],

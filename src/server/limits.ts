@@ -13,6 +13,8 @@ export interface ServerLimits extends DecoderLimits {
   readonly inFlightBytesMax: number;
   /** Exchanges of one connection that wait without being in flight (`Exchange.wait`). */
   readonly waitingMax: number;
+  /** Fragments of one WebSocket message. */
+  readonly fragmentsMax: number;
   /** Bytes of one connection not yet taken by the kernel: above it the peer is congested. */
   readonly unsentBytesMax: number;
 }
@@ -31,6 +33,10 @@ export interface ServerTimeouts {
    * destroyed.
    */
   readonly lingerMs: number;
+  /** Silence of a TCP peer after which the kernel probes whether it is there. */
+  readonly keepAliveMs: number;
+  /** Between two pings of a WebSocket peer, of which it may leave one unanswered. */
+  readonly pingMs: number;
 }
 
 /**
@@ -48,6 +54,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   inFlightMax: 1024,
   inFlightBytesMax: 8 * 1024 * 1024,
   waitingMax: 4096,
+  fragmentsMax: 16 * 1024,
   unsentBytesMax: 8 * 1024 * 1024,
 };
 
@@ -57,4 +64,6 @@ export const DEFAULT_TIMEOUTS: ServerTimeouts = {
   idleMs: 180_000,
   stalledWriteMs: 30_000,
   lingerMs: 5000,
+  keepAliveMs: 60_000,
+  pingMs: 30_000,
 };

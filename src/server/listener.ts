@@ -5,8 +5,11 @@
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Exchange } from '../broker/exchange.js';
+import type { Session } from '../broker/session.js';
+import { LimitReports } from '../limit-reports.js';
 import type { Turn } from '../turn.js';
 import { systemClock, type Clock } from '../clock.js';
+import { peerAddress } from './address.js';
 import type { ConnectionContext, ServerLog } from './connection-context.js';
 import { Connection } from './connection.js';
 import {
@@ -17,6 +20,8 @@ import {
 } from './limits.js';
 import { OriginRules, type OriginRulesOptions } from './origin-rules.js';
 import { connectionsThatFit, openFilesMax } from './open-files.js';
+import { PlainLines, RETRY_AFTER } from './reply-head.js';
+import { RequestRules } from './request-rules.js';
 import { type Swept, TimeoutSweep } from './timeout-sweep.js';
 import type { TlsMaterial } from './tls-files.js';
 import { type Refusal, TlsHandshakes } from './tls-handshakes.js';
@@ -39,7 +44,18 @@ export interface ListenerOptions {
   /** Open files that are not for connections: those of the queue, and a few more. */
   readonly reservedFiles?: number;
   readonly clock?: Clock;
+  /** Told of each limit that is reached; absent: the listener makes its own. */
+  readonly reports?: LimitReports;
 }
+
+/** How `close` treats consumers that hold messages. */
+export interface Drain {
+  /** How long they may still acknowledge them. */
+  readonly timeoutMs: number;
+  readonly holdsMessages: (session: Session) => boolean;
+}
+
+const NO_DRAIN: Drain = { timeoutMs: 0, holdsMessages: () => false };
 
 /** The port could not be opened; `cause` is the system's error. */
 export class ListenError extends Error {
@@ -51,8 +67,6 @@ const REFUSED_MAX = 64;
 const RESERVED_FILES = 64;
 /** Connections the kernel completes while the loop is busy. */
 const BACKLOG = 1024;
-/** A consumer that waits is never idle: only probes tell that its machine is gone. */
-const KEEP_ALIVE_PROBE_MS = 60_000;
 
 const LISTEN_ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use: stop the other process or choose another port',
@@ -63,6 +77,7 @@ const LISTEN_ADVICE: Readonly<Record<string, string>> = {
 
 /** What an accepted socket is: a connection, or the TLS handshake before it. */
 interface OpenSocket extends Swept {
+  drain(holdsMessages: (session: Session) => boolean, ends: boolean): void;
   finish(): void;
   destroy(): void;
 }
@@ -75,8 +90,6 @@ export class Listener {
   readonly #connections = new Set<OpenSocket>();
   readonly #context: ConnectionContext;
   readonly #handshakes: TlsHandshakes | null;
-  /** Set while connections are refused, so that the log says it once. */
-  #full = false;
   #acceptFailed = false;
   #onLastClose: (() => void) | null = null;
 
@@ -92,18 +105,25 @@ export class Listener {
       openFilesMax(),
       options.reservedFiles ?? RESERVED_FILES,
     );
+    const plainLines = new PlainLines();
     this.#context = {
       turn,
       handle,
       log,
       limits,
       timeouts,
-      sweep: new TimeoutSweep(this.#clock, this.#connections),
-      origins: new OriginRules({
-        ...(options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] }),
-        speaksTls: material !== null,
+      reports: options.reports ?? new LimitReports(this.#clock, log),
+      sweep: new TimeoutSweep(this.#clock, this.#connections, () => {
+        plainLines.renew();
       }),
-      webSockets: webSocketServer(limits.headerBytesMax + limits.bodyBytesMax),
+      plainLines,
+      rules: new RequestRules(
+        new OriginRules({
+          ...(options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] }),
+          speaksTls: material !== null,
+        }),
+      ),
+      webSockets: webSocketServer(limits),
       onClose: (connection) => {
         this.#forget(connection);
       },
@@ -114,7 +134,8 @@ export class Listener {
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+      // A consumer that waits is never idle: only probes tell that its machine is gone.
+      keepAliveInitialDelay: timeouts.keepAliveMs,
     });
     if (this.#connectionsMax < limits.connectionsMax) {
       const fields = { wanted: limits.connectionsMax, connectionsMax: this.#connectionsMax };
@@ -159,10 +180,10 @@ export class Listener {
   }
 
   /**
-   * Stops accepting and reading, answers what was read, ends every connection; what is still open
-   * after `graceMs` is destroyed.
+   * Stops accepting, answers what was read, ends every connection once its peer holds no message
+   * any more, at the latest when the drain is over; what is open after `graceMs` is destroyed.
    */
-  async close(graceMs: number): Promise<void> {
+  async close(graceMs: number, drain = NO_DRAIN): Promise<void> {
     const portClosed = new Promise<void>((resolve) => {
       this.#server.close(() => {
         resolve();
@@ -174,18 +195,35 @@ export class Listener {
       this.#onLastClose = resolve;
     });
     if (this.#connections.size === 0) this.#onLastClose?.();
-    for (const connection of this.#connections) connection.finish();
+    for (const connection of this.#connections) connection.drain(drain.holdsMessages, false);
+    const stopDrain = this.#endDrained(drain);
     const stopGrace = this.#clock.after(graceMs, () => {
       for (const connection of this.#connections) connection.destroy();
     });
     await Promise.all([portClosed, connectionsClosed]);
+    stopDrain();
     stopGrace();
     this.#context.sweep.stop();
+  }
+
+  /** Ends connections as they become idle, and all after `timeoutMs`. */
+  #endDrained({ timeoutMs, holdsMessages }: Drain): () => void {
+    const finishAll = (): void => {
+      for (const connection of this.#connections) connection.finish();
+    };
+    const lastCall = (): void => {
+      if (timeoutMs === 0) finishAll();
+      else for (const connection of this.#connections) connection.drain(holdsMessages, true);
+    };
+    // Two passes of the loop: requests that have reached this machine are still read and answered.
+    setImmediate(() => setImmediate(lastCall));
+    return timeoutMs === 0 ? () => undefined : this.#clock.after(timeoutMs, finishAll);
   }
 
   #accept(socket: Socket): void {
     this.#acceptFailed = false;
     const excess = this.#connections.size + 1 - this.#connectionsMax;
+    if (excess > 0) this.#reportFull(socket);
     if (excess > REFUSED_MAX) {
       socket.destroy();
       return;
@@ -207,21 +245,21 @@ export class Listener {
   #serve(socket: Socket, refusal: Refusal | null): void {
     const connection = new Connection(socket, this.#context);
     this.#connections.add(connection);
-    if (refusal !== null) connection.refuse(refusal.status, refusal.reason);
+    if (refusal !== null) connection.refuse(refusal.status, refusal.reason, refusal.headerLines);
   }
 
   #tooMany(): Refusal {
-    if (!this.#full) {
-      this.#full = true;
-      this.#context.log.warn({ connectionsMax: this.#connectionsMax }, 'connections are refused');
-    }
     const reason = `Too many connections: connectionsMax is ${this.#connectionsMax}`;
-    return { status: 503, reason };
+    return { status: 503, headerLines: RETRY_AFTER, reason };
+  }
+
+  #reportFull(socket: Socket): void {
+    const fields = { peer: peerAddress(socket), connectionsMax: this.#connectionsMax };
+    this.#context.reports.reached('connectionsMax', fields);
   }
 
   #forget(connection: OpenSocket): void {
     this.#connections.delete(connection);
-    if (this.#connections.size < this.#connectionsMax) this.#full = false;
     if (this.#connections.size === 0) this.#onLastClose?.();
   }
 

@@ -11,6 +11,12 @@ interface OpenRequest {
   readonly waits: boolean;
 }
 
+/** What is counted of the replies. */
+interface OwedReplies {
+  readonly ordered: number;
+  readonly pendingBytes: number;
+}
+
 export class OpenRequests {
   waiting = 0;
   #inFlight = 0;
@@ -41,12 +47,12 @@ export class OpenRequests {
     this.waiting = 0;
   }
 
-  /** True when more is in flight than this share of the limits. */
-  exceed(limits: ServerLimits, share: number): boolean {
-    return (
-      this.#inFlight > limits.inFlightMax * share ||
-      this.#inFlightBytes > limits.inFlightBytesMax * share
-    );
+  /** The limit of which more than this share is taken by requests and replies; null: none. */
+  exceeded(replies: OwedReplies, limits: ServerLimits, share: number): string | null {
+    const { inFlightMax, inFlightBytesMax, unsentBytesMax } = limits;
+    if (Math.max(this.#inFlight, replies.ordered) > inFlightMax * share) return 'inFlightMax';
+    if (replies.pendingBytes > unsentBytesMax * share) return 'unsentBytesMax';
+    return this.#inFlightBytes > inFlightBytesMax * share ? 'inFlightBytesMax' : null;
   }
 
   #leaveFlight({ bodyBytes }: OpenRequest): void {

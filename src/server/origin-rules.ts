@@ -20,6 +20,8 @@ export interface OriginRulesOptions {
 export interface OriginRefusal {
   readonly status: 403 | 421;
   readonly reason: string;
+  /** That would let the request in. */
+  readonly option: 'allowedHosts' | 'allowedOrigins';
 }
 
 export class OriginRules {
@@ -58,6 +60,11 @@ export class OriginRules {
     return opensPage ? null : forbidden(`a page of another site (sec-fetch-site: ${site})`);
   }
 
+  /** True when pages of `origin`, another site, may use the broker. */
+  allows(origin: string): boolean {
+    return this.#origins.has(origin.toLowerCase());
+  }
+
   #isKnownHost(host: string): boolean {
     const name = hostOf(host.toLowerCase());
     return isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 || this.#hosts.has(name);
@@ -85,12 +92,12 @@ function misdirected(host: string): OriginRefusal {
   const reason =
     `Host "${printable(host)}" is not a name of this broker: use an IP address or localhost, ` +
     'or start it with --allowed-hosts';
-  return { status: 421, reason };
+  return { status: 421, reason, option: 'allowedHosts' };
 }
 
 function forbidden(who: string): OriginRefusal {
   const reason = `Not for ${who}: start the broker with --allowed-origins to let it in`;
-  return { status: 403, reason };
+  return { status: 403, reason, option: 'allowedOrigins' };
 }
 
 /** What a stranger sent, fit for a reply and a log line. */

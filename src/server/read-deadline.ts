@@ -5,6 +5,16 @@
  */
 import { BODY_BYTES_A_WINDOW_MIN, type ServerTimeouts } from './limits.js';
 
+/** What a peer is told that has overrun a timeout. */
+export const SLOW = {
+  headerTimeoutMs: 'The head of the request took too long',
+  bodyTimeoutMs: 'The body of the request took too long',
+} as const;
+
+export function isSlow(timeout: string): timeout is keyof typeof SLOW {
+  return Object.hasOwn(SLOW, timeout);
+}
+
 export type ReadState = 'idle' | 'head' | 'body';
 
 export class ReadDeadline {
@@ -34,12 +44,12 @@ export class ReadDeadline {
     this.#windowBytes = 0;
   }
 
-  /** What was too slow, or null. */
-  check(nowMs: number, timeouts: ServerTimeouts): 'head' | 'body' | null {
+  /** The timeout that was overrun, or null. */
+  check(nowMs: number, timeouts: ServerTimeouts): keyof typeof SLOW | null {
     const elapsedMs = nowMs - this.#sinceMs;
-    if (this.#state === 'head') return elapsedMs > timeouts.headerMs ? 'head' : null;
+    if (this.#state === 'head') return elapsedMs > timeouts.headerMs ? 'headerTimeoutMs' : null;
     if (this.#state === 'idle' || elapsedMs <= timeouts.bodyMs) return null;
-    if (this.#windowBytes < BODY_BYTES_A_WINDOW_MIN) return 'body';
+    if (this.#windowBytes < BODY_BYTES_A_WINDOW_MIN) return 'bodyTimeoutMs';
     this.restart(nowMs);
     return null;
   }

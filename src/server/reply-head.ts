@@ -1,6 +1,6 @@
 /**
- * The fixed parts of a reply's head. Called for every reply by tcp-exchange.ts, so status lines are
- * made once.
+ * The fixed parts of a reply's head. Used for every reply by tcp-exchange.ts, so lines are made
+ * once.
  */
 import { statusText } from '../protocol/encode.js';
 
@@ -11,6 +11,31 @@ export const KEEP_ALIVE = 'connection: Keep-Alive\r\n';
 export const CLOSE = 'connection: close\r\n';
 export const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
+/** Of text made by the broker, which may quote names of any script. */
+export const TEXT = 'content-type: text/plain; charset=utf-8\r\n';
+/**
+ * Of a stored message: whatever type its producer gave it, a browser that opens it runs no script
+ * with the rights of the broker's own pages.
+ */
+export const SANDBOX = 'content-security-policy: sandbox\r\n';
+/** A client may try again after this many seconds. */
+export const RETRY_AFTER = 'retry-after: 1\r\n';
+const NOSNIFF = 'x-content-type-options: nosniff\r\n';
+
+/** Lines of each reply to a request of plain HTTP: the date, and that its type is what it says. */
+export class PlainLines {
+  text = '';
+
+  constructor() {
+    this.renew();
+  }
+
+  /** To be called each second: formatting a date costs more than the rest of a head. */
+  renew(): void {
+    this.text = `date: ${new Date().toUTCString()}\r\n${NOSNIFF}`;
+  }
+}
+
 /** `HTTP/1.1 STATUS TEXT\r\n`. */
 export function statusLine(status: number): string {
   let line = statusLines[status];
@@ -19,6 +44,20 @@ export function statusLine(status: number): string {
     if (Number.isInteger(status) && status >= 0 && status <= STATUS_MAX) statusLines[status] = line;
   }
   return line;
+}
+
+/**
+ * A whole reply of one line of ASCII, behind which the connection ends; `plainLines` is null on a
+ * WebSocket.
+ */
+export function refusal(
+  status: number,
+  headerLines: string,
+  reason: string,
+  plainLines: string | null,
+): string {
+  const lines = plainLines === null ? headerLines : TEXT + plainLines + headerLines;
+  return statusLine(status) + CLOSE + lines + lengthLine(reason.length) + reason;
 }
 
 /** RFC 9110, 8.6: a 204 names no length and has no body. */

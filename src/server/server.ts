@@ -2,11 +2,13 @@
  * The running broker: data folder, topics and the one port, put together from a configuration. Made
  * by the cli and by programs that embed a broker.
  */
+import { Buffer } from 'node:buffer';
 import { Broker } from '../broker/broker.js';
 import type { Exchange } from '../broker/exchange.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type Config, retentionText } from '../config/config.js';
 import type { Log } from '../log.js';
+import { LimitReports } from '../limit-reports.js';
 import { DiskStore } from '../queue/disk-store.js';
 import { Turn } from '../turn.js';
 import { version } from '../version.js';
@@ -22,6 +24,7 @@ export class Server {
   readonly #config: Config;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #limits: LimitReports;
   #broker: Broker | null = null;
   #listener: Listener | null = null;
 
@@ -29,6 +32,7 @@ export class Server {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#limits = new LimitReports(clock, log);
   }
 
   /**
@@ -70,15 +74,24 @@ export class Server {
     }
   }
 
-  /** Stops accepting, answers what was read, writes and syncs everything. Twice is once. */
+  /**
+   * Stops accepting, tells those who wait, answers what was read, lets consumers acknowledge what
+   * they hold for `drainTimeoutMs`, writes and syncs everything. Twice is once.
+   */
   async close(): Promise<void> {
     const listener = this.#listener;
     const broker = this.#broker;
     this.#listener = null;
     this.#broker = null;
+    const connectionsClosed = listener?.close(CLOSE_GRACE_MS, {
+      timeoutMs: this.#config.drainTimeoutMs,
+      holdsMessages: (session) => broker?.holdsMessages(session) ?? false,
+    });
     broker?.endCalls();
-    await listener?.close(CLOSE_GRACE_MS);
+    broker?.drain();
+    await connectionsClosed;
     await broker?.close();
+    this.#limits.close();
   }
 
   #readTls(): TlsMaterial | null {
@@ -100,6 +113,7 @@ export class Server {
       },
       log: this.#log,
       clock: this.#clock,
+      reports: this.#limits,
       origins: {
         serverName: config.serverName,
         allowedHosts: config.allowedHosts,
@@ -112,6 +126,9 @@ export class Server {
         bodyBytesMax: config.bodyBytesMax,
         connectionsMax: config.connectionsMax,
         inFlightMax: config.inFlightMax,
+        inFlightBytesMax: config.inFlightBytesMax,
+        waitingMax: config.waitingMax,
+        fragmentsMax: config.fragmentsMax,
         unsentBytesMax: config.unsentBytesMax,
       },
       timeouts: {
@@ -119,6 +136,9 @@ export class Server {
         bodyMs: config.bodyTimeoutMs,
         idleMs: config.idleTimeout,
         stalledWriteMs: config.writeTimeoutMs,
+        lingerMs: config.lingerTimeoutMs,
+        keepAliveMs: config.keepAliveMs,
+        pingMs: config.pingIntervalMs,
       },
       reservedFiles: config.openFilesMax,
     });
@@ -166,6 +186,7 @@ export class Server {
         callsMax: config.rpcCallsMax,
         bytesMax: config.rpcBytesMax,
       },
+      limits: this.#limits,
       home: (exchange) => {
         const { address } = broker.identity;
         const { sslEnabled } = config;
@@ -181,5 +202,5 @@ export class Server {
 
 function answerHome(exchange: Exchange, info: HomeInfo): void {
   const { headerLines, body } = homePage(info);
-  exchange.answerPlain(200, headerLines, body);
+  exchange.answerPlain(200, headerLines, Buffer.from(body));
 }

@@ -12,8 +12,8 @@ import { ReplySlot } from './reply-order.js';
 /** What a stream needs of its exchange. */
 export interface StreamOwner {
   readonly request: Message;
-  /** The request came with an id, which the head repeats; else ''. */
-  readonly idLine: string;
+  /** Lines of the head that any reply to the request has. */
+  readonly headLines: string;
   /** False once the connection sends nothing any more. */
   readonly takesReplies: boolean;
   /** Everything else that was asked of the connection is answered. */
@@ -27,10 +27,7 @@ export interface StreamOwner {
   ended(): void;
 }
 
-const HEAD_LINES =
-  'cache-control: no-store\r\n' +
-  'x-accel-buffering: no\r\n' +
-  'x-content-type-options: nosniff\r\n';
+const HEAD_LINES = 'cache-control: no-store\r\n' + 'x-accel-buffering: no\r\n';
 const CHUNKED = 'transfer-encoding: chunked\r\n';
 const LAST_CHUNK = '0\r\n\r\n';
 /** Without a message for this long a sign of life is sent; proxies cut after 60 s as a rule. */
@@ -82,11 +79,11 @@ export class StreamReply implements ReplyStream {
 
   /** A reply to HEAD is its head. */
   #begin(): void {
-    const { request, idLine } = this.#owner;
+    const { request, headLines } = this.#owner;
     this.begun = true;
     this.#owner.begun();
     const head =
-      `${statusLine(200)}${idLine}content-type: ${this.format.contentType}\r\n${HEAD_LINES}` +
+      `${statusLine(200)}${headLines}content-type: ${this.format.contentType}\r\n${HEAD_LINES}` +
       `${this.#chunked ? CHUNKED : ''}${CLOSE}\r\n`;
     this.#send(head, null);
     if (request.method === 'HEAD') this.end();

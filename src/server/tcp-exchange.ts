@@ -8,9 +8,17 @@ import type { Buffer } from 'node:buffer';
 import type { Delivery, Exchange } from '../broker/exchange.js';
 import type { Session } from '../broker/session.js';
 import type { Message } from '../protocol/message.js';
-import type { StreamFormat } from '../protocol/stream-format.js';
-import { CLOSE, KEEP_ALIVE, isBodyless, lengthLine, statusLine } from './reply-head.js';
+import {
+  CLOSE,
+  KEEP_ALIVE,
+  SANDBOX,
+  TEXT,
+  isBodyless,
+  lengthLine,
+  statusLine,
+} from './reply-head.js';
 import { ReplySlot } from './reply-order.js';
+import type { Verdict } from './request-rules.js';
 import { type StreamOwner, StreamReply } from './stream-reply.js';
 
 /** What an exchange needs of its connection. */
@@ -21,6 +29,8 @@ export interface ExchangeOwner {
   /** True while replies can still be sent. */
   readonly takesReplies: boolean;
   readonly congested: boolean;
+  /** Header lines of replies of plain HTTP; null where messages travel otherwise. */
+  readonly plainLines: string | null;
   /** True when no reply will follow this exchange's. */
   endsWith(exchange: TcpExchange): boolean;
   /** The exchange is over; its slot holds the reply. */
@@ -45,24 +55,26 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
   readonly bodyBytes: number;
   readonly stream: StreamReply | null;
   readonly #owner: ExchangeOwner;
+  /** Of each reply. */
+  readonly #headerLines: string;
+  /** True for curl, browsers and their like, which need to be told what a body is. */
+  readonly #plain: boolean;
   #id: string;
   #done = false;
 
-  /** `format`: as what the answer may be streamed, which is the last one then. */
-  constructor(
-    owner: ExchangeOwner,
-    request: Message,
-    closes: boolean,
-    format: StreamFormat | null = null,
-  ) {
+  constructor(owner: ExchangeOwner, request: Message, verdict: Verdict) {
     super();
     this.#owner = owner;
     this.request = request;
     this.#id = request.headers.get('id') ?? '';
     this.named = this.#id !== '';
     this.bodyBytes = request.body.length;
-    this.closes = closes || format !== null;
+    const { plainLines } = owner;
+    const format = plainLines === null ? null : verdict.streamFormat;
+    this.closes = verdict.closes || format !== null;
     this.stream = format === null ? null : new StreamReply(this, format);
+    this.#plain = plainLines !== null && (format !== null || !this.named);
+    this.#headerLines = this.#plain ? plainLines + verdict.headerLines : verdict.headerLines;
   }
 
   get session(): Session {
@@ -107,7 +119,8 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
     }
     const slot = more ? new ReplySlot() : this;
     const last = this.request.method === 'HEAD' ? headEnd(bytes, start, end) : end;
-    const head = `${statusLine(200)}id: ${this.id}\r\n${this.#connectionLine(more)}${headerLines}`;
+    const lines = this.#plain ? SANDBOX + headerLines : headerLines;
+    const head = `${statusLine(200)}id: ${this.id}\r\n${this.#commonLines(more)}${lines}`;
     if (last - start <= INLINE_BYTES_MAX) {
       slot.text = head + bytes.toString('latin1', start, last);
     } else {
@@ -135,8 +148,8 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
 
   // ---- for StreamReply -------------------------------------------------------------------------
 
-  get idLine(): string {
-    return this.named ? `id: ${this.#id}\r\n` : '';
+  get headLines(): string {
+    return this.named ? `id: ${this.#id}\r\n${this.#headerLines}` : this.#headerLines;
   }
 
   get takesReplies(): boolean {
@@ -165,7 +178,9 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
   }
 
   #reply(status: number, lines: string, body: string | Buffer): void {
-    const head = statusLine(status) + lines + this.#connectionLine(false);
+    const text = this.#plain && typeof body === 'string' && body !== '';
+    const type = text && !lines.includes('content-type:') ? TEXT : '';
+    const head = statusLine(status) + lines + type + this.#commonLines(false);
     if (isBodyless(status)) {
       this.text = `${head}\r\n`;
     } else if (this.request.method === 'HEAD') {
@@ -181,8 +196,9 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
     this.#complete();
   }
 
-  #connectionLine(more: boolean): string {
-    return !more && (this.closes || this.#owner.endsWith(this)) ? CLOSE : KEEP_ALIVE;
+  #commonLines(more: boolean): string {
+    const ends = !more && (this.closes || this.#owner.endsWith(this));
+    return (ends ? CLOSE : KEEP_ALIVE) + this.#headerLines;
   }
 
   #complete(): void {

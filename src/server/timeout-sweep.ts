@@ -21,11 +21,14 @@ export class TimeoutSweep {
   nowMs: number;
   readonly #clock: Clock;
   readonly #swept: ReadonlySet<Swept>;
+  readonly #onTick: () => void;
   #stop: (() => void) | null = null;
 
-  constructor(clock: Clock, swept: ReadonlySet<Swept>) {
+  /** `onTick` is what else is to be done once a second. */
+  constructor(clock: Clock, swept: ReadonlySet<Swept>, onTick: () => void) {
     this.#clock = clock;
     this.#swept = swept;
+    this.#onTick = onTick;
     this.nowMs = clock.nowMs();
   }
 
@@ -42,6 +45,7 @@ export class TimeoutSweep {
 
   #sweep(): void {
     this.nowMs = this.#clock.nowMs();
+    this.#onTick();
     // A stamp may be one interval older than its event: take that off, so that nobody is timed out
     // early.
     const checkedMs = this.nowMs - SWEEP_INTERVAL_MS;

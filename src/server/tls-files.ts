@@ -31,8 +31,7 @@ export interface TlsMaterial {
 
 type TlsOptions = Pick<Config, 'sslEnabled' | keyof TlsFiles>;
 
-const CERTIFICATE =
-  /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const ENCRYPTED_KEY = /^(-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED)/m;
 
 /** null when the port is to speak plain TCP. Throws TlsFilesError when TLS is half configured. */

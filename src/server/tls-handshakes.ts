@@ -14,6 +14,7 @@ import { secureContextOptions, type TlsMaterial } from './tls-files.js';
 /** The one answer that a connection gets before it is closed. */
 export interface Refusal {
   readonly status: number;
+  readonly headerLines: string;
   readonly reason: string;
 }
 
@@ -65,6 +66,10 @@ export class TlsHandshake implements Swept {
   }
 
   /** Nothing was asked yet, so nothing is owed. */
+  drain(): void {
+    this.destroy();
+  }
+
   finish(): void {
     this.destroy();
   }
@@ -144,7 +149,7 @@ export class TlsHandshakes {
       socket.allowHalfOpen = false;
       this.#server.emit('connection', socket);
     } else {
-      handshake.end({ socket, refusal: { status: 400, reason: PLAIN_HTTP } });
+      handshake.end({ socket, refusal: { status: 400, headerLines: '', reason: PLAIN_HTTP } });
     }
   }
 
@@ -160,7 +165,10 @@ export class TlsHandshakes {
       const fields = { peer: peerAddress(socket), reason };
       this.#options.log.warn(fields, 'connection refused');
     }
-    handshake.end({ socket, refusal: reason === null ? null : { status: 403, reason } });
+    handshake.end({
+      socket,
+      refusal: reason === null ? null : { status: 403, headerLines: '', reason },
+    });
   }
 
   #refusalOf(socket: TLSSocket): string | null {

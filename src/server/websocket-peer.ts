@@ -6,36 +6,48 @@ import { Buffer } from 'node:buffer';
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Session } from '../broker/session.js';
 import type { Message } from '../protocol/message.js';
+import type { ConnectionContext } from './connection-context.js';
+import { FrameTracker } from './frame-tracker.js';
+import type { ServerLimits, ServerTimeouts } from './limits.js';
+import { ReadDeadline, type SLOW } from './read-deadline.js';
 import { WebSocketOutbox } from './websocket-outbox.js';
 
-/** What a peer is told by its connection, and tells it. */
-export interface WebSocketOptions {
-  readonly nowMs: number;
-  /** Above this many bytes that the peer has not taken its pings are not answered. */
-  readonly unsentBytesMax: number;
+/** What a peer tells its connection. */
+export interface WebSocketOwner {
+  readonly session: Session;
   /** One frame, or fragments put together: to be one whole message. */
   readonly onFrame: (bytes: Buffer) => void;
   /** The peer broke the framing: it was sent a close frame with the reason. */
-  readonly onFailed: (error: Error) => void;
+  readonly onFailed: () => void;
   /** Replies that had to wait were taken. */
   readonly onSent: () => void;
 }
 
-/** Pings go out this often; a peer that leaves two of them unanswered is gone. */
-const PING_INTERVAL_MS = 30_000;
+/** A peer that leaves this many pings unanswered is gone. */
 const UNANSWERED_MAX = 2;
-/** RFC 6455, 7.4.1. */
+/** By the code of ws's error. */
+const LIMIT_OF_FAILURE: ReadonlyMap<string, string> = new Map([
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'bodyBytesMax'],
+  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'fragmentsMax'],
+]);
+/** Codes of a close frame (RFC 6455, 7.4.1). */
 const NORMAL_CLOSURE = 1000;
+const GOING_AWAY = 1001;
 
-/** What makes the WebSockets of a listener; messages of more than `bytesMax` end with 1009. */
-export function webSocketServer(bytesMax: number): WebSocketServer {
+/**
+ * What makes the WebSockets of a listener. A message that is too large ends with 1009, one of too
+ * many fragments with 1008.
+ */
+export function webSocketServer(limits: ServerLimits): WebSocketServer {
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
     autoPong: false,
-    maxPayload: bytesMax,
+    maxPayload: limits.headerBytesMax + limits.bodyBytesMax,
+    maxFragments: limits.fragmentsMax,
   });
   // With a listener ws leaves the answer to a bad handshake to the connection.
   return server.on('wsClientError', () => undefined);
@@ -50,25 +62,45 @@ export function isUpgrade({ method, headers }: Message): boolean {
 export class WebSocketPeer {
   readonly outbox: WebSocketOutbox;
   readonly #webSocket: WebSocket;
+  readonly #context: ConnectionContext;
+  readonly #frames = new FrameTracker();
+  readonly #readDeadline = new ReadDeadline();
   #pingedMs: number;
   #unanswered = 0;
 
-  constructor(webSocket: WebSocket, socket: Socket, options: WebSocketOptions) {
+  constructor(
+    webSocket: WebSocket,
+    socket: Socket,
+    context: ConnectionContext,
+    owner: WebSocketOwner,
+  ) {
+    const { limits, sweep } = context;
+    this.#context = context;
     this.#webSocket = webSocket;
-    this.#pingedMs = options.nowMs;
-    this.outbox = new WebSocketOutbox(webSocket, socket, options.onSent);
+    this.#pingedMs = sweep.nowMs;
+    socket.on('data', (chunk: Buffer) => {
+      this.#track(chunk);
+    });
+    this.outbox = new WebSocketOutbox(webSocket, socket, owner.onSent);
     webSocket.on('message', (data) => {
       this.#unanswered = 0;
       // `nodebuffer` is the binary type, so that a message is one Buffer.
-      if (Buffer.isBuffer(data)) options.onFrame(data);
+      if (Buffer.isBuffer(data)) owner.onFrame(data);
     });
     webSocket.on('ping', (data) => {
-      if (socket.writableLength <= options.unsentBytesMax) webSocket.pong(data);
+      // A peer that does not read must not pile up answers.
+      if (socket.writableLength <= limits.unsentBytesMax) webSocket.pong(data);
     });
     webSocket.on('pong', () => {
       this.#unanswered = 0;
     });
-    webSocket.on('error', options.onFailed);
+    webSocket.on('error', (error: Error & { code?: string }) => {
+      const peer = owner.session.remoteAddress;
+      const limit = LIMIT_OF_FAILURE.get(error.code ?? '');
+      if (limit !== undefined) context.reports.reached(limit, { peer });
+      context.log.debug({ peer, error }, 'connection failed');
+      owner.onFailed();
+    });
   }
 
   /**
@@ -76,11 +108,11 @@ export class WebSocketPeer {
    * the request already. null when the handshake is bad: nothing was answered.
    */
   static accept(
-    server: WebSocketServer,
+    context: ConnectionContext,
     { method, url, headers }: Message,
     socket: Socket,
     rest: Buffer,
-    options: WebSocketOptions,
+    owner: WebSocketOwner,
   ): WebSocketPeer | null {
     let peer: WebSocketPeer | null = null;
     const request = Object.create(IncomingMessage.prototype, {
@@ -88,8 +120,8 @@ export class WebSocketPeer {
       url: { value: url },
       headers: { value: Object.fromEntries(headers) },
     }) as IncomingMessage;
-    server.handleUpgrade(request, socket, rest, (webSocket) => {
-      peer = new WebSocketPeer(webSocket, socket, options);
+    context.webSockets.handleUpgrade(request, socket, rest, (webSocket) => {
+      peer = new WebSocketPeer(webSocket, socket, context, owner);
     });
     return peer;
   }
@@ -99,21 +131,36 @@ export class WebSocketPeer {
   }
 
   resume(): void {
+    this.#readDeadline.restart(this.#context.sweep.nowMs);
     this.#webSocket.resume();
   }
 
-  /** Says that nothing follows; the peer is to close. */
-  end(): void {
-    this.#webSocket.close(NORMAL_CLOSURE);
+  /** Says that nothing follows; the peer is to close. `stopping`: as the whole server does. */
+  end(stopping: boolean): void {
+    this.#webSocket.close(stopping ? GOING_AWAY : NORMAL_CLOSURE);
+  }
+
+  /** The timeout that a message being read has overrun, or null: fragments need not end. */
+  check(nowMs: number, timeouts: ServerTimeouts): keyof typeof SLOW | null {
+    return this.#readDeadline.check(nowMs, timeouts);
   }
 
   /** Sends a ping when it is time; false when the peer has not answered the last ones. */
   isAlive(nowMs: number): boolean {
-    if (nowMs - this.#pingedMs < PING_INTERVAL_MS) return true;
+    if (nowMs - this.#pingedMs < this.#context.timeouts.pingMs) return true;
     if (this.#unanswered >= UNANSWERED_MAX) return false;
     this.#pingedMs = nowMs;
     this.#unanswered++;
     this.#webSocket.ping();
     return true;
+  }
+
+  #track(chunk: Buffer): void {
+    const frames = this.#frames;
+    const { messages } = frames;
+    frames.push(chunk);
+    const state = frames.open ? 'body' : 'idle';
+    const began = frames.messages !== messages;
+    this.#readDeadline.onRead(state, began, chunk.length, this.#context.sweep.nowMs);
   }
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Broker } from '../../src/broker/broker.js';
 import type { ConsumeGroup } from '../../src/broker/group.js';
 import { KEEP_ALL } from '../../src/broker/retention.js';
+import { LimitReports } from '../../src/limit-reports.js';
 import { DiskStore } from '../../src/queue/disk-store.js';
 import { type Phase, Turn, type TurnTask } from '../../src/turn.js';
 import { turn as loopTurn } from '../support/wait.js';
@@ -64,6 +65,7 @@ export class LiveBroker {
       groupsPerTopicMax: 10,
       retention: { serverRule: KEEP_ALL, blockBytes: ENGINE_OPTIONS.blockBytes },
       rpc: { timeoutMs: 10_000, callsMax: 10, bytesMax: 1024 },
+      limits: new LimitReports(this.clock, { debug: () => undefined, warn: () => undefined }),
       home: () => undefined,
       failed: (where, error) => this.failures.push(`${where}: ${error.stack ?? error.message}`),
     });

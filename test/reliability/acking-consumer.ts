@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Headers } from '../support/client.js';
-import type { Reply } from '../support/reply-parser.js';
+import { isStopping, type Reply } from '../support/reply-parser.js';
 import type { AckLedger, Verdict } from './ack-ledger.js';
 import { Peer } from './peer.js';
 
@@ -71,7 +71,7 @@ export class AckingConsumer {
 
   #onReply(reply: Reply, id: string): void {
     if (id === MESSAGE_ID) {
-      if (this.#gone) return;
+      if (this.#gone || isStopping(reply)) return;
       if (this.#batch.length === 0) setImmediate(this.#decide);
       const askedMs = this.#askedMs.shift();
       assert(askedMs !== undefined, 'a message came that was not asked for');

@@ -9,7 +9,7 @@ import type { Entry, GroupRule, Oracle } from './oracle.js';
 import type { Payloads } from './payload.js';
 import { Client, type Headers } from '../support/client.js';
 import type { Peer } from './peer.js';
-import type { Reply } from '../support/reply-parser.js';
+import { isStopping, type Reply } from '../support/reply-parser.js';
 
 export const TOPIC = 'kept';
 export const PRODUCERS = 4;
@@ -122,6 +122,7 @@ export class Traffic {
     const n = this.#oracle.sends(producer);
     const body = this.#payloads.body(producer, n);
     const onReply = (reply: Reply): void => {
+      if (isStopping(reply)) return;
       assert.equal(reply.status, 200, reply.body.toString());
       this.#oracle.acked(producer, n, Number(reply.headers.get('offset')));
       this.#produceNext(client, producer);
@@ -160,6 +161,7 @@ export class Traffic {
   #consumeNext(client: Client, group: number): void {
     const headers = groupHeaders(group);
     const onReply = (reply: Reply): void => {
+      if (isStopping(reply)) return;
       this.#oracle.saw(group, entryOf(reply, this.#payloads));
       this.#consumeNext(client, group);
     };

@@ -30,7 +30,9 @@ export class TestBroker {
   constructor(config: Partial<Config>, clock = systemClock) {
     const mqDir = config.mqDir ?? tempFolder();
     this.#clock = clock;
-    this.config = { ...defaultConfig, serverAddress: '127.0.0.1:0', ...config, mqDir };
+    // Most tests stop a broker whose consumers hold messages that they will not acknowledge.
+    const defaults = { ...defaultConfig, serverAddress: '127.0.0.1:0', drainTimeoutMs: 0 };
+    this.config = { ...defaults, ...config, mqDir };
     onCleanUp(async () => {
       await this.stop();
       assert.deepEqual(this.failures, [], 'the broker logged errors');

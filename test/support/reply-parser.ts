@@ -56,6 +56,11 @@ export class ReplyParser {
   }
 }
 
+/** True for what a broker that is being stopped answers to what it does not do any more. */
+export function isStopping({ status, headers }: Reply): boolean {
+  return status === 503 && headers.get('retry-after') === '1';
+}
+
 /** The whole replies that `bytes` holds. */
 export function parseReplies(bytes: Buffer): Reply[] {
   const replies: Reply[] = [];

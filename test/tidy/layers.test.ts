@@ -19,13 +19,23 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: [],
   protocol: [],
 };
-const BOTTOM = new Set(['protocol', 'clock', 'config', 'errors', 'log', 'turn', 'version']);
+const BOTTOM = new Set([
+  'protocol',
+  'clock',
+  'config',
+  'errors',
+  'limit-reports',
+  'log',
+  'turn',
+  'version',
+]);
 /** The bottom knows only these; version, log and turn know nothing. */
 const BOTTOM_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   protocol: ['errors'],
   clock: [],
   config: [],
   errors: [],
+  'limit-reports': ['clock'],
   log: [],
   turn: [],
   version: [],

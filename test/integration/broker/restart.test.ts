@@ -202,14 +202,6 @@ describe('after a restart', () => {
     );
     assert(acked.length > 0, 'nothing was acknowledged: no load');
   });
-
-  it('consumers that wait at the stop are let go without a reply', async () => {
-    await client.expect(200, 'declare', { topic: 't' });
-    const waiting = client.request('consume', { topic: 't' });
-    await client.fence();
-    await broker.stop();
-    await assert.rejects(waiting, /connection closed/);
-  });
 });
 
 /** Without the address, which is another port after a restart. */

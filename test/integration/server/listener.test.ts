@@ -44,10 +44,11 @@ describe('the listener', () => {
   });
 
   it('drops a crowd over the limit instead of keeping it all', async () => {
-    const { port, listener } = await startServer({ limits: { connectionsMax: 1 } });
+    const { port, listener, log } = await startServer({ limits: { connectionsMax: 1 } });
     const crowd = await Promise.all(Array.from({ length: 200 }, () => Peer.connect(port)));
     await until(() => crowd.filter(({ ended, closed }) => ended || closed).length === 199);
     assert(listener.connectionCount <= 1 + 64);
+    assert.equal(log.filter(({ level }) => level === 'warn').length, 1);
   });
 
   it('keeps a share of the open files for the queue', () => {

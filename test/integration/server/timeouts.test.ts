@@ -135,7 +135,7 @@ describe('a timeout', () => {
 });
 
 describe('ReadDeadline', () => {
-  const check = (deadline: ReadDeadline, nowMs: number): 'head' | 'body' | null =>
+  const check = (deadline: ReadDeadline, nowMs: number): string | null =>
     deadline.check(nowMs, DEFAULT_TIMEOUTS);
 
   it('lets a slow body pass while each window brings enough', () => {
@@ -153,7 +153,7 @@ describe('ReadDeadline', () => {
     deadline.onRead('body', false, 100 * BODY_BYTES_A_WINDOW_MIN, 1);
     assert.equal(check(deadline, bodyMs + 1), null);
     deadline.onRead('body', false, BODY_BYTES_A_WINDOW_MIN - 1, bodyMs + 2);
-    assert.equal(check(deadline, 2 * (bodyMs + 1)), 'body');
+    assert.equal(check(deadline, 2 * (bodyMs + 1)), 'bodyTimeoutMs');
   });
 
   it('does not count the time in which the server itself read nothing', () => {
@@ -161,6 +161,6 @@ describe('ReadDeadline', () => {
     deadline.onRead('head', true, 1, 0);
     deadline.restart(headerMs * 5);
     assert.equal(check(deadline, headerMs * 6), null);
-    assert.equal(check(deadline, headerMs * 6 + 1), 'head');
+    assert.equal(check(deadline, headerMs * 6 + 1), 'headerTimeoutMs');
   });
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { GroupConsumers } from '../../../src/broker/group-consumers.js';
 import type { Session } from '../../../src/broker/session.js';
 import { Waiter } from '../../../src/broker/waiting-line.js';
-import { ForbiddenError } from '../../../src/errors.js';
+import { ForbiddenError, NotFoundError } from '../../../src/errors.js';
 import { Turn } from '../../../src/turn.js';
 import { newRecord, Peer, type TestExchange } from '../../model/peer.js';
 
@@ -100,12 +100,13 @@ describe('consumers of a group', () => {
     assert.deepEqual([consumers.gone.size, wakes, lasts], [1, 1, [false, true, false, true]]);
   });
 
-  it('are forgotten when the group ends, and those who wait are returned', () => {
-    const waiting = consume('a');
-    assert.deepEqual(
-      consumers.close().map(({ exchange }) => exchange),
-      [waiting],
-    );
+  it('are forgotten when the group ends, and those who wait get its answer or none', () => {
+    const silenced = consume('a');
+    consumers.close(null);
+    assert.deepEqual([silenced.alive, silenced.status], [false, 0]);
+    const answered = consume('b');
+    consumers.close(new NotFoundError('gone'));
+    assert.equal(answered.status, 404);
     sessionOf('a').end();
     assert.deepEqual([consumers.addresses, consumers.gone.size, wakes], [[], 0, 0]);
   });

@@ -289,7 +289,7 @@ describe('decoder: limits', () => {
       () => {
         decoder.push(Buffer.from('a'));
       },
-      { status: 431 },
+      { status: 414 },
     );
   });
 

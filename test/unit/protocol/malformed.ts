@@ -127,6 +127,8 @@ export const malformed: readonly MalformedRequest[] = [
   row('NUL in a value', 400, header('x: a\0b')),
   row('escape in a value', 400, header('x: a\x1bb')),
   row('DEL in a value', 400, header('x: a\x7fb')),
+  row('expectation 100-continue among others', 417, `${POST}expect: 100-continue, x\r\n\r\n`),
+  row('expectation twice', 400, header('expect: 100-continue\r\nexpect: 100-continue')),
   row('host twice', 400, `${GET}host: a\r\nHost: b\r\n\r\n`),
   row('unknown expectation', 417, `${POST}expect: 200-ok\r\ncontent-length: 1\r\n\r\n`),
 
@@ -139,6 +141,7 @@ export const malformed: readonly MalformedRequest[] = [
   row('HTTP/2.0 in the start line', 505, 'GET / HTTP/2.0\r\n\r\n'),
   row('HTTP/0.9 with a version', 505, 'GET / HTTP/0.9\r\n\r\n'),
   row('HTTP/2 preface', 505, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+  row('HTTP/3.0 in the start line', 505, 'GET / HTTP/3.0\r\n\r\n'),
   row('TLS ClientHello', 400, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'),
   row('a reply instead of a request', 400, 'HTTP/1.1 200 OK\r\n\r\n'),
   row('no method', 400, ' / HTTP/1.1\r\n\r\n'),
@@ -157,7 +160,7 @@ export const malformed: readonly MalformedRequest[] = [
 
   row('header block one byte over the limit', 431, headOfBytes(limits.headerBytesMax + 1)),
   row('one header too many', 431, headOfHeaders(limits.headersMax + 1)),
-  row('start line without end', 431, `GET /${'a'.repeat(limits.headerBytesMax)}`),
+  row('start line without end', 414, `GET /${'a'.repeat(limits.headerBytesMax)}`),
   row('header line without end', 431, `${GET}x: ${'a'.repeat(limits.headerBytesMax)}`),
 
   row('chunk size that is no number', 400, `${CHUNKED}xyz\r\n`),

@@ -74,7 +74,7 @@ describe('headers of a producer', () => {
     }
   });
 
-  it('do not when they are secrets, ours, or of the connection', () => {
+  it('do not when they are secrets, ours, of the connection, or for a server to say', () => {
     const kept = [
       'token',
       'authorization',
@@ -102,6 +102,10 @@ describe('headers of a producer', () => {
       'keep-alive',
       'te',
       'trailer',
+      'access-control-allow-origin',
+      'content-security-policy',
+      'set-cookie',
+      'date',
     ];
     for (const name of kept) assert.equal(isPassedOn(name), false, name);
   });

@@ -200,16 +200,12 @@ describe('URL: other forms of target', () => {
     assert.deepEqual(meaning('http://host'), ['', undefined, undefined]);
   });
 
-  it('takes * for a ping', () => {
-    assert.deepEqual(meaning('*'), ['ping', undefined, undefined]);
-  });
-
   it('takes / for the page', () => {
     assert.deepEqual(meaning('/'), ['', undefined, undefined]);
   });
 
   it('refuses what is no path', () => {
-    for (const url of ['produce/T', 'host:80', 'ftp://host/T', '**', 'http://']) {
+    for (const url of ['produce/T', 'host:80', 'ftp://host/T', '*', '**', 'http://']) {
       refuses(url, /must begin with \/ or http/);
     }
   });
