@@ -126,8 +126,8 @@ function groupReport(cursor: CheckedCursor, { nextOffset: end, firstOffset }: Ch
 
 function cursorProblems(checked: CheckedTopic, definition: TopicDefinition | null): Problem[] {
   const problems = checked.cursors.flatMap((cursor) => oneCursor(cursor, checked, definition));
-  // A topic in memory has no positions; those of links and unreadable files are told of already.
-  if (definition === null || hasMask(definition.mask, Mask.memory)) return problems;
+  // Topics in memory have no positions; those of links and unreadable files are told of already.
+  if (definition === null || hasMask(definition.mask, Mask.memory | Mask.rpc)) return problems;
   const files = new Set(checked.files.map(({ name }) => name.normalize('NFC')));
   for (const { groupName } of definition.groups) {
     const file = `${folderName(nameKey(groupName))}.cursor`;

@@ -205,7 +205,51 @@ describe('checkFolder', function () {
     assert.equal((await checkFolder({ dir, repair: true })).repairedCount, 0);
   });
 
-  const groupDamages: Readonly<Record<string, (broker: TestBroker) => void>> = {
+  it('misses nothing of topics that are in memory', async () => {
+    const broker = await TestBroker.start();
+    const client = await broker.connect();
+    for (const mask of [1, 2]) {
+      const topic = `t${mask}`;
+      await client.expect(200, 'declare', { topic, topic_mask: mask });
+      if (mask === 1) await client.expect(200, 'declare', { topic, consume_group: 'g' });
+    }
+    await broker.stop();
+    const { report } = await check(broker);
+    assert.equal(report.topicCount, 2);
+    assert.deepEqual(
+      report.topics.flatMap(({ problems }) => kinds(problems)),
+      [],
+    );
+  });
+
+  it('tells of groups whose messages were deleted, or are not there yet', async () => {
+    const broker = await filled();
+    await broker.start();
+    const client = await broker.connect();
+    const end = { topic: 't', consume_group: 'end', group_start_offset: COUNT };
+    await client.expect(200, 'declare', end);
+    await broker.stop();
+    const blocks = files(broker, '.block');
+    const [second = ''] = blocks.splice(1, 1);
+    for (const path of blocks) rmSync(path);
+    for (const path of files(broker, '.index')) {
+      if (!second.startsWith(path.replace('.index', ''))) rmSync(path);
+    }
+    const { report, topic } = await check(broker);
+    assert.equal(report.verdict, 'sound');
+    const found = topic.problems.map(({ kind, file, offsetFrom, offsetTo }) => {
+      return [kind, file, offsetFrom, offsetTo];
+    });
+    assert.deepEqual(found, [
+      ['cursorAboveLog', 'end.cursor', topic.nextOffset, COUNT],
+      ['cursorBelowLog', 'g.cursor', 1, topic.firstOffset],
+      ['cursorBelowLog', 't.cursor', 0, topic.firstOffset],
+    ]);
+    const positions = topic.groups.map(({ nextOffset }) => nextOffset);
+    assert.deepEqual(positions, [topic.nextOffset, topic.firstOffset, topic.firstOffset]);
+  });
+
+  const fileDamages: Readonly<Record<string, (broker: TestBroker) => void>> = {
     damagedCursor: (broker) => {
       change(files(broker, 'g.cursor')[0], (bytes) => bytes.fill(1));
     },
@@ -252,7 +296,7 @@ describe('checkFolder', function () {
   };
   const DAMAGES = ['damagedCursor', 'foreignCursor', 'damagedDefinition', 'missingDefinition'];
 
-  for (const [kind, damage] of Object.entries(groupDamages)) {
+  for (const [kind, damage] of Object.entries(fileDamages)) {
     it(`finds ${kind}`, async () => {
       const broker = await filled();
       damage(broker);
