@@ -9,6 +9,8 @@ export abstract class ZbusError extends Error {
   abstract readonly code: `ZBUS_${string}`;
   /** HTTP status of the reply this error becomes. */
   abstract readonly status: number;
+  /** What its reply says besides: `name: value\r\n`*. */
+  readonly replyHeaderLines: string = '';
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -33,6 +35,13 @@ export class BadRequestError extends ZbusError {
   readonly status = 400;
 }
 
+/** A broker with tokens was sent none, or one that it does not know. */
+export class UnauthorizedError extends ZbusError {
+  readonly code = 'ZBUS_UNAUTHORIZED';
+  readonly status = 401;
+  override readonly replyHeaderLines = 'www-authenticate: Bearer realm="zbus"\r\n';
+}
+
 /** The topic, group or message is not there. */
 export class NotFoundError extends ZbusError {
   readonly code = 'ZBUS_NOT_FOUND';
@@ -40,7 +49,8 @@ export class NotFoundError extends ZbusError {
 }
 
 /**
- * The request is well formed but not allowed now, such as a second consumer of an exclusive group.
+ * The request is well formed but not allowed: beyond its token, or not now, such as a second
+ * consumer of an exclusive group.
  */
 export class ForbiddenError extends ZbusError {
   readonly code = 'ZBUS_FORBIDDEN';

@@ -4,16 +4,24 @@
  * closed by it.
  */
 import { Buffer } from 'node:buffer';
+import { type Operation, ruleOf } from '../auth/operations.js';
 import type { Clock } from '../clock.js';
-import { ClosedError, StorageFailedError, ZbusError } from '../errors.js';
+import {
+  ClosedError,
+  ForbiddenError,
+  StorageFailedError,
+  UnauthorizedError,
+  ZbusError,
+} from '../errors.js';
 import { parseCommand } from '../protocol/url.js';
 import { Header } from '../protocol/headers.js';
 import { checkId, latin1Of } from '../protocol/names.js';
 import type { QueueStore } from '../queue/queue.js';
 import type { Turn } from '../turn.js';
+import { authorize } from './authorize.js';
 import { BatchBudget } from './batch-budget.js';
 import { Call } from './call.js';
-import { type CommandContext, handlerOf } from './commands.js';
+import { type CommandContext, handlerOf, type Pages } from './commands.js';
 import type { Exchange } from './exchange.js';
 import type { ServerIdentity } from './info.js';
 import type { AskedLevel } from './produce.js';
@@ -33,8 +41,9 @@ export interface BrokerOptions {
   readonly groupsPerTopicMax: number;
   readonly retention: RetentionOptions;
   readonly rpc: RpcOptions;
-  /** Answers the home page. */
-  readonly home: (exchange: Exchange) => void;
+  readonly pages: Pages;
+  /** A request was beyond its token, or had none; `operation` is null for no known command. */
+  readonly refused: (exchange: Exchange, operation: Operation | null, error: ZbusError) => void;
   /** Something failed that no request can be told of. */
   readonly failed: (where: string, error: Error) => void;
 }
@@ -44,10 +53,11 @@ export class Broker implements CommandContext {
   readonly calls: RpcCalls;
   readonly ackLevel: AskedLevel;
   readonly autoCreateTopics: boolean;
-  readonly home: (exchange: Exchange) => void;
+  readonly pages: Pages;
   /** Told to clients; the server sets the address once it listens. */
   identity: ServerIdentity;
   readonly #store: QueueStore;
+  readonly #refused: BrokerOptions['refused'];
   readonly #failed: (where: string, error: Error) => void;
   /** Requests that wait until an earlier one of their session has taken effect. */
   readonly #held = new Map<Session, Exchange[]>();
@@ -59,9 +69,10 @@ export class Broker implements CommandContext {
   constructor(options: BrokerOptions) {
     this.ackLevel = options.ackLevel;
     this.autoCreateTopics = options.autoCreateTopics;
-    this.home = options.home;
+    this.pages = options.pages;
     this.identity = { address: '', version: options.version };
     this.#store = options.store;
+    this.#refused = options.refused;
     this.#failed = options.failed;
     this.#clock = options.clock;
     this.calls = new RpcCalls(options.clock, options.rpc);
@@ -134,6 +145,7 @@ export class Broker implements CommandContext {
   #dispatch(call: Call): void | Promise<void> {
     if (this.#closing) throw new ClosedError('The broker is stopping');
     const { cmd } = call.command;
+    this.#authorize(call);
     const handler = handlerOf(this, call);
     if (handler === undefined) {
       const text = `Bad format: command(${cmd}) not support`;
@@ -142,6 +154,17 @@ export class Broker implements CommandContext {
       return;
     }
     return handler(this, call);
+  }
+
+  #authorize(call: Call): void {
+    try {
+      authorize(call);
+    } catch (error) {
+      if (error instanceof UnauthorizedError || error instanceof ForbiddenError) {
+        this.#refused(call.exchange, ruleOf(call.command.cmd)?.operation ?? null, error);
+      }
+      throw error;
+    }
   }
 
   /** Runs the session's later requests once `running` has taken effect. */

@@ -15,6 +15,8 @@ import {
   latin1Of,
 } from '../protocol/names.js';
 import type { Command } from '../protocol/url.js';
+import type { Grant } from '../auth/grant.js';
+import { unauthorized } from './authorize.js';
 import type { Exchange } from './exchange.js';
 
 export const JSON_LINES = 'content-type: application/json\r\n';
@@ -40,6 +42,13 @@ export class Call {
   /** The value as latin1 bytes; undefined when absent. */
   get(name: string): string | undefined {
     return this.command.get(name);
+  }
+
+  /** What the sender may do. Throws UnauthorizedError when the request has no valid token. */
+  get grant(): Grant {
+    const { grant } = this.exchange;
+    if (grant === null || grant.revoked) throw unauthorized(this.exchange);
+    return grant;
   }
 
   get namesTopic(): boolean {
@@ -106,6 +115,6 @@ export class Call {
 
   fail(error: ZbusError): void {
     if (this.quiet) this.exchange.silence();
-    else this.exchange.answer(error.status, '', latin1Of(error.message));
+    else this.exchange.answer(error.status, error.replyHeaderLines, latin1Of(error.message));
   }
 }

@@ -27,8 +27,15 @@ export interface CommandContext {
   readonly infoVersion: number;
   readonly ackLevel: AskedLevel;
   readonly autoCreateTopics: boolean;
-  /** Answers the home page. */
+  readonly pages: Pages;
+}
+
+/** What is answered to people; each answers the exchange. */
+export interface Pages {
   readonly home: (exchange: Exchange) => void;
+  /** Hands out the cookie of the token in the body. */
+  readonly login: (exchange: Exchange) => void;
+  readonly logout: (exchange: Exchange) => void;
 }
 
 export type Handler = (broker: CommandContext, call: Call) => void | Promise<void>;
@@ -50,7 +57,9 @@ const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.server, server],
   [CommandName.ping, ping],
   [CommandName.heartbeat, heartbeat],
-  [CommandName.home, home],
+  [CommandName.home, page('home')],
+  [CommandName.login, page('login')],
+  [CommandName.logout, page('logout')],
 ]);
 
 /** undefined when the command is unknown, and the path names no topic that carries RPC. */
@@ -115,7 +124,9 @@ async function declareAndShow(broker: CommandContext, call: Call): Promise<void>
   const { topic, group } = await broker.topics.exclusively(call.topic, () =>
     declare(call, broker.topics),
   );
-  call.json(group === null ? topicInfo(topic, broker.identity) : groupInfo(topic, group));
+  call.json(
+    group === null ? topicInfo(topic, broker.identity, call.grant) : groupInfo(topic, group),
+  );
 }
 
 function query(broker: CommandContext, call: Call): void {
@@ -127,7 +138,7 @@ function query(broker: CommandContext, call: Call): void {
   const { group } = call;
   call.json(
     group === undefined
-      ? topicInfo(topic, broker.identity)
+      ? topicInfo(topic, broker.identity, call.grant)
       : groupDetail(topic, topic.group(group)),
   );
 }
@@ -154,7 +165,7 @@ async function empty(broker: CommandContext, call: Call): Promise<void> {
 
 function server(broker: CommandContext, call: Call): void {
   const { topics, identity, infoVersion, calls } = broker;
-  call.json(serverInfo(topics, identity, infoVersion, calls.strayCount));
+  call.json(serverInfo(topics, identity, infoVersion, calls.strayCount, call.grant));
 }
 
 function ping(_broker: CommandContext, call: Call): void {
@@ -166,6 +177,8 @@ function heartbeat(_broker: CommandContext, call: Call): void {
   call.exchange.silence();
 }
 
-function home(broker: CommandContext, call: Call): void {
-  broker.home(call.exchange);
+function page(name: keyof Pages): Handler {
+  return (broker, call) => {
+    broker.pages[name](call.exchange);
+  };
 }

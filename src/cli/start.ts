@@ -6,7 +6,6 @@ import { constants } from 'node:os';
 import { type Config, retentionText } from '../config/config.js';
 import { type ConfigSources, loadConfig } from '../config/sources.js';
 import { createLog, type Log } from '../log.js';
-import type { HostPort } from '../server/address.js';
 import { version } from '../version.js';
 
 /** The broker cannot start for a reason outside of it; the message is one line with the remedy. */
@@ -24,6 +23,7 @@ export async function start(sources: ConfigSources): Promise<void> {
   const config = loadConfig(sources);
   // Imported here because --help and --version must not need the addon.
   const { hostPortText, parseHostPort } = await import('../server/address.js');
+  const { isLoopback } = await import('../server/exposure.js');
   const { ListenError } = await import('../server/listener.js');
   const { Server } = await import('../server/server.js');
   // A wrong address is refused before the data folder is touched.
@@ -42,7 +42,12 @@ export async function start(sources: ConfigSources): Promise<void> {
     `zbus ${version} listening on http://${address}  data ${mqDir}  ack ${ackLevel}  ` +
       `retention ${retention}\n`,
   );
-  warnIfPublic(bound);
+  if (!isLoopback(bound.host)) {
+    process.stderr.write(`zbus: warning: listening on ${address} ${publicRisk(config)}\n`);
+  }
+  process.on('SIGHUP', () => {
+    server.reload();
+  });
   if (config.logDir !== null) {
     // On stderr it would only repeat the line above.
     log.info({ version, address, mqDir, ackLevel, retention }, 'started');
@@ -86,10 +91,8 @@ function exitAfter(timeMs: number, log: Log): void {
   }, timeMs).unref();
 }
 
-function warnIfPublic({ host }: HostPort): void {
-  if (host === '::1' || host.startsWith('127.')) return;
-  process.stderr.write(
-    `zbus: warning: listening on ${host}: this version has no authentication, so everyone who ` +
-      'reaches the port can read and delete messages\n',
-  );
+function publicRisk({ tokenFile }: Config): string {
+  return tokenFile === null
+    ? 'without tokens, so everyone who reaches the port can read and delete messages'
+    : 'without TLS, so tokens and messages can be read on their way';
 }

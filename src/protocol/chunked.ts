@@ -6,7 +6,7 @@
 import type { Buffer } from 'node:buffer';
 import { FramingError } from '../errors.js';
 import { BodyCollector } from './body.js';
-import { LINE_END, parseHeaderLine, type DecoderLimits } from './head.js';
+import { LINE_END, bodyTooLarge, parseHeaderLine, type DecoderLimits } from './head.js';
 import type { LineReader } from './line-reader.js';
 
 const Phase = { size: 0, data: 1, end: 2, trailers: 3 } as const;
@@ -64,10 +64,7 @@ export class ChunkedReader {
       throw new FramingError(431, 'Chunk extensions are larger than headerBytesMax');
     }
     const size = parseInt(match[1] ?? '', 16);
-    const { bodyBytesMax } = this.#limits;
-    if (this.#body.length + size > bodyBytesMax) {
-      throw new FramingError(413, `Body is larger than bodyBytesMax (${bodyBytesMax} bytes)`);
-    }
+    if (this.#body.length + size > this.#limits.bodyBytesMax) throw bodyTooLarge(this.#limits);
     this.#bytesLeft = size;
     this.#phase = size === 0 ? Phase.trailers : Phase.data;
   }

@@ -5,13 +5,15 @@
  */
 import { FramingError } from '../errors.js';
 
-/** Read at each use, so that an owner may raise them once a peer has shown who it is. */
+/** What a peer may send. */
 export interface DecoderLimits {
   /** Start line, headers and blank line together; also chunk extensions and trailers together. */
   readonly headerBytesMax: number;
   readonly headersMax: number;
   /** Summed over chunks. */
   readonly bodyBytesMax: number;
+  /** What people know that bound as; absent: bodyBytesMax. */
+  readonly bodyBytesMaxName?: string;
 }
 
 /** What the start line says; '' and 0 where it does not apply. */
@@ -143,6 +145,13 @@ export function framingOf(
   };
 }
 
+export function bodyTooLarge({
+  bodyBytesMax,
+  bodyBytesMaxName = 'bodyBytesMax',
+}: Pick<DecoderLimits, 'bodyBytesMax' | 'bodyBytesMaxName'>): FramingError {
+  return new FramingError(413, `Body is larger than ${bodyBytesMaxName} (${bodyBytesMax} bytes)`);
+}
+
 function parseVersion(line: string, start: number): 0 | 1 {
   const major = line.charCodeAt(start + 5) - ZERO;
   const minor = line.charCodeAt(start + 7) - ZERO;
@@ -159,7 +168,7 @@ function parseContentLength(text: string, bodyBytesMax: number): number {
   if (!/^\d+$/.test(text)) throw new FramingError(400, 'content-length must be digits only');
   const length = Number(text);
   if (length > bodyBytesMax) {
-    throw new FramingError(413, `Body is larger than bodyBytesMax (${bodyBytesMax} bytes)`);
+    throw bodyTooLarge({ bodyBytesMax });
   }
   return length;
 }

@@ -4,6 +4,7 @@ import type { Turn } from '../turn.js';
 import type { Connection } from './connection.js';
 import type { ServerLimits, ServerTimeouts } from './limits.js';
 import type { OriginRules } from './origin-rules.js';
+import type { AccessRules } from './peer-access.js';
 import type { TimeoutSweep } from './timeout-sweep.js';
 import type { WebSocketServer } from 'ws';
 
@@ -20,8 +21,11 @@ export interface ConnectionContext {
   readonly timeouts: ServerTimeouts;
   readonly sweep: TimeoutSweep;
   readonly origins: OriginRules;
+  readonly access: AccessRules;
   /** Makes WebSockets of connections that ask for it. */
   readonly webSockets: WebSocketServer;
+  /** The same for those that come without a valid token: their messages are kept small. */
+  readonly strangerWebSockets: WebSocketServer;
   readonly log: ServerLog;
   /** Takes each request; must not throw. */
   readonly handle: (exchange: Exchange) => void;

@@ -2,8 +2,7 @@
  * One TCP connection, or the WebSocket it became: reads requests, hands each to the broker as an
  * Exchange, sends the replies of a turn with one write, and ends in good order. Made by the
  * listener. Promises: replies to requests without an id keep their order; what was read is answered
- * even when the peer has shut down its side; memory is bounded by the limits plus what one read (64
- * KiB) holds.
+ * even when the peer has shut down its side; memory is bounded by the limits plus one read.
  */
 import { randomUUID } from 'node:crypto';
 import type { Buffer } from 'node:buffer';
@@ -19,6 +18,7 @@ import type { ConnectionContext } from './connection-context.js';
 import { closesAfter } from './keep-alive.js';
 import { OpenRequests } from './open-requests.js';
 import { Outbox, type ReplyOutbox } from './outbox.js';
+import { PeerAccess } from './peer-access.js';
 import { ReadDeadline } from './read-deadline.js';
 import { CLOSE, CONTINUE, lengthLine, statusLine } from './reply-head.js';
 import { ReplyOrder, ReplySlot } from './reply-order.js';
@@ -38,6 +38,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
   readonly session: Session;
   /** The last reply of the connection, when it is a stream. */
   stream: StreamReply | null = null;
+  readonly access: PeerAccess;
   /** Kept by Turn. */
   scheduled = false;
   readonly #socket: Socket;
@@ -66,6 +67,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.session.onReadingChange = () => {
       this.#updateReading();
     };
+    this.access = new PeerAccess(context.access, this);
     this.#decoder = new Decoder(context.limits, this, 'request');
     this.#outbox = new Outbox(socket, this.#sent);
     socket.on('data', this.#onData);
@@ -234,8 +236,9 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     }
     const rest = this.#decoder.stop();
     this.#socket.off('data', this.#onData).off('end', this.#onPeerEnd);
-    const { webSockets, sweep, limits } = this.#context;
-    const peer = WebSocketPeer.accept(webSockets, message, this.#socket, rest, {
+    const { sweep, limits } = this.#context;
+    const server = this.access.upgrade(this.#context);
+    const peer = WebSocketPeer.accept(server, message, this.#socket, rest, {
       nowMs: sweep.nowMs,
       unsentBytesMax: limits.unsentBytesMax,
       onFrame: (bytes) => {
@@ -391,6 +394,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, TurnTask, Swept
     this.#endSession();
     this.#outbox.abandon();
     this.#order.abandon();
+    this.access.close();
     this.#context.onClose(this);
   }
 }

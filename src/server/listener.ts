@@ -4,6 +4,7 @@
  * the grace runs out.
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { TokenStore } from '../auth/token-store.js';
 import type { Exchange } from '../broker/exchange.js';
 import type { Turn } from '../turn.js';
 import { systemClock, type Clock } from '../clock.js';
@@ -15,10 +16,11 @@ import {
   type ServerLimits,
   type ServerTimeouts,
 } from './limits.js';
+import { accessRules } from './peer-access.js';
 import { OriginRules, type OriginRulesOptions } from './origin-rules.js';
 import { connectionsThatFit, openFilesMax } from './open-files.js';
 import { TimeoutSweep } from './timeout-sweep.js';
-import { webSocketServer } from './websocket-peer.js';
+import { messageBytesMax, webSocketServer } from './websocket-peer.js';
 
 export interface ListenerOptions {
   readonly host: string;
@@ -32,6 +34,8 @@ export interface ListenerOptions {
   readonly timeouts?: Partial<ServerTimeouts>;
   /** Which requests may come from browsers; absent: those of pages of this server. */
   readonly origins?: OriginRulesOptions;
+  /** Absent: everyone may do everything. */
+  readonly tokens?: TokenStore;
   /** Open files that are not for connections: those of the queue, and a few more. */
   readonly reservedFiles?: number;
   readonly clock?: Clock;
@@ -72,6 +76,7 @@ export class Listener {
   constructor(options: ListenerOptions) {
     const { turn, handle, log } = options;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const access = accessRules(options.tokens ?? null, limits);
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#connectionsMax = connectionsThatFit(
@@ -89,7 +94,9 @@ export class Listener {
       origins: new OriginRules(
         options.origins ?? { serverName: null, allowedHosts: [], allowedOrigins: [] },
       ),
-      webSockets: webSocketServer(limits.headerBytesMax + limits.bodyBytesMax),
+      access,
+      webSockets: webSocketServer(messageBytesMax(access.limits)),
+      strangerWebSockets: webSocketServer(messageBytesMax(access.strangerLimits)),
       onClose: (connection) => {
         this.#forget(connection);
       },

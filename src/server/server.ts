@@ -2,8 +2,8 @@
  * The running broker: data folder, topics and the one port, put together from a configuration. Made
  * by the cli and by programs that embed a broker.
  */
+import { TokenStore } from '../auth/token-store.js';
 import { Broker } from '../broker/broker.js';
-import type { Exchange } from '../broker/exchange.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type Config, retentionText } from '../config/config.js';
 import type { Log } from '../log.js';
@@ -11,8 +11,10 @@ import { DiskStore } from '../queue/disk-store.js';
 import { Turn } from '../turn.js';
 import { version } from '../version.js';
 import { type HostPort, hostPortText, parseHostPort } from './address.js';
-import { type HomeInfo, homePage } from './home.js';
+import { addressToOpen } from './exposure.js';
 import { Listener } from './listener.js';
+import { pages } from './pages.js';
+import { RefusalLog } from './refusal-log.js';
 
 /** Within this, `close` ends connections that do not end by themselves. */
 const CLOSE_GRACE_MS = 3000;
@@ -21,6 +23,8 @@ export class Server {
   readonly #config: Config;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #refusals: RefusalLog;
+  #tokens: TokenStore | null = null;
   #broker: Broker | null = null;
   #listener: Listener | null = null;
 
@@ -28,22 +32,34 @@ export class Server {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#refusals = new RefusalLog(clock, log);
   }
 
   /**
-   * Opens the data folder, recovers the topics, listens. Throws StorageFailedError or ListenError.
+   * Opens the data folder, recovers the topics, listens. Throws ConfigError, StorageFailedError or
+   * ListenError.
    */
   async start(): Promise<HostPort> {
+    const config = this.#config;
+    const wanted = await addressToOpen(parseHostPort(config.serverAddress), config);
+    if (config.tokenFile !== null) {
+      this.#tokens = new TokenStore(config.tokenFile, this.#clock, this.#log);
+    }
     const turn = new Turn();
     const broker = this.#newBroker(turn);
     this.#broker = broker;
     try {
       await broker.open();
-      return await this.#listen(broker, turn);
+      return await this.#listen(wanted, broker, turn);
     } catch (error) {
       await this.close();
       throw error;
     }
+  }
+
+  /** Reads again what may change while the broker runs. */
+  reload(): void {
+    this.#tokens?.reload();
   }
 
   /** Stops accepting, answers what was read, writes and syncs everything. Twice is once. */
@@ -52,15 +68,16 @@ export class Server {
     const broker = this.#broker;
     this.#listener = null;
     this.#broker = null;
+    this.#tokens?.close();
     broker?.endCalls();
     await listener?.close(CLOSE_GRACE_MS);
     await broker?.close();
   }
 
-  async #listen(broker: Broker, turn: Turn): Promise<HostPort> {
+  async #listen(wanted: HostPort, broker: Broker, turn: Turn): Promise<HostPort> {
     const config = this.#config;
     const listener = new Listener({
-      ...parseHostPort(config.serverAddress),
+      ...wanted,
       turn,
       handle: (exchange) => {
         broker.handle(exchange);
@@ -76,6 +93,7 @@ export class Server {
         headerBytesMax: config.headerBytesMax,
         headersMax: config.headersMax,
         bodyBytesMax: config.bodyBytesMax,
+        unauthenticatedBodyBytesMax: config.unauthenticatedBodyBytesMax,
         connectionsMax: config.connectionsMax,
         inFlightMax: config.inFlightMax,
         unsentBytesMax: config.unsentBytesMax,
@@ -87,6 +105,7 @@ export class Server {
         stalledWriteMs: config.writeTimeoutMs,
       },
       reservedFiles: config.openFilesMax,
+      ...(this.#tokens === null ? {} : { tokens: this.#tokens }),
     });
     const { address, port } = await listener.listen();
     this.#listener = listener;
@@ -130,9 +149,19 @@ export class Server {
         callsMax: config.rpcCallsMax,
         bytesMax: config.rpcBytesMax,
       },
-      home: (exchange) => {
-        const { address } = broker.identity;
-        answerHome(exchange, { version, address, retention: retentionText(config) });
+      pages: pages({
+        tokens: this.#tokens,
+        secure: false,
+        homeInfo: () => {
+          const { address } = broker.identity;
+          return { version, address, retention: retentionText(config) };
+        },
+        refused: (exchange, error) => {
+          this.#refusals.note(exchange, 'login', error);
+        },
+      }),
+      refused: (exchange, operation, error) => {
+        this.#refusals.note(exchange, operation, error);
       },
       failed: (where, error) => {
         this.#log.error({ where, error }, 'failed');
@@ -140,9 +169,4 @@ export class Server {
     });
     return broker;
   }
-}
-
-function answerHome(exchange: Exchange, info: HomeInfo): void {
-  const { headerLines, body } = homePage(info);
-  exchange.answerPlain(200, headerLines, body);
 }

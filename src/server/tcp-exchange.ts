@@ -5,10 +5,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Buffer } from 'node:buffer';
+import type { Grant } from '../auth/grant.js';
 import type { Delivery, Exchange } from '../broker/exchange.js';
 import type { Session } from '../broker/session.js';
 import type { Message } from '../protocol/message.js';
 import type { StreamFormat } from '../protocol/stream-format.js';
+
+import type { PeerAccess } from './peer-access.js';
 import { CLOSE, KEEP_ALIVE, isBodyless, lengthLine, statusLine } from './reply-head.js';
 import { ReplySlot } from './reply-order.js';
 import { type StreamOwner, StreamReply } from './stream-reply.js';
@@ -18,6 +21,7 @@ export interface ExchangeOwner {
   readonly session: Session;
   /** Told to begin whenever a reply was made, for it is to be the last. */
   stream: StreamReply | null;
+  readonly access: PeerAccess;
   /** True while replies can still be sent. */
   readonly takesReplies: boolean;
   readonly congested: boolean;
@@ -39,6 +43,7 @@ const INLINE_BYTES_MAX = 8 * 1024;
 
 export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
   readonly request: Message;
+  readonly grant: Grant | null;
   /** True when the request came with an id, so that its reply may go out in any order. */
   readonly named: boolean;
   /** Body bytes of the request as it was read, whatever becomes of `request.body`. */
@@ -58,6 +63,7 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
     super();
     this.#owner = owner;
     this.request = request;
+    this.grant = owner.access.grant;
     this.#id = request.headers.get('id') ?? '';
     this.named = this.#id !== '';
     this.bodyBytes = request.body.length;

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { DecoderLimits } from '../protocol/codec.js';
 import type { Message } from '../protocol/message.js';
 import { WebSocketOutbox } from './websocket-outbox.js';
 
@@ -27,6 +28,11 @@ const PING_INTERVAL_MS = 30_000;
 const UNANSWERED_MAX = 2;
 /** RFC 6455, 7.4.1. */
 const NORMAL_CLOSURE = 1000;
+
+/** Of one message with its head. */
+export function messageBytesMax({ headerBytesMax, bodyBytesMax }: DecoderLimits): number {
+  return headerBytesMax + bodyBytesMax;
+}
 
 /** What makes the WebSockets of a listener; messages of more than `bytesMax` end with 1009. */
 export function webSocketServer(bytesMax: number): WebSocketServer {

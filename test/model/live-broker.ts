@@ -64,7 +64,8 @@ export class LiveBroker {
       groupsPerTopicMax: 10,
       retention: { serverRule: KEEP_ALL, blockBytes: ENGINE_OPTIONS.blockBytes },
       rpc: { timeoutMs: 10_000, callsMax: 10, bytesMax: 1024 },
-      home: () => undefined,
+      pages: { home: () => undefined, login: () => undefined, logout: () => undefined },
+      refused: () => undefined,
       failed: (where, error) => this.failures.push(`${where}: ${error.stack ?? error.message}`),
     });
     await this.#broker.open();
