@@ -23,7 +23,7 @@ export function patternFault(pattern: string): string | null {
   try {
     // A % would be decoded as in a header, and no name has one.
     if (pattern.includes('%')) return FAULT;
-    checkFilter(pattern);
+    checkFilter(latin1Of(pattern));
     // An empty one has an empty alternative, which no name can be.
     for (const alternative of pattern.split(';')) {
       const literal = alternative.split('.').map((part) => (WILDCARD.test(part) ? 'x' : part));
