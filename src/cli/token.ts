@@ -48,6 +48,7 @@ export function addTokenCommand(program: Command): void {
     .addHelpText('after', AFTER_HELP);
   command
     .command('add <name>')
+    .allowExcessArguments(false)
     .description('make a token and print its secret, once')
     .requiredOption('--operations <list>', 'what it allows, between commas; * is everything')
     .option('--topics <patterns>', 'topics it is for, between commas (default: all)')
@@ -55,11 +56,13 @@ export function addTokenCommand(program: Command): void {
     .action(add);
   command
     .command('list')
+    .allowExcessArguments(false)
     .description('show the tokens, without their secrets')
     .option('--json', 'as JSON')
     .action(list);
   command
     .command('revoke <name>')
+    .allowExcessArguments(false)
     .description('remove a token; connections that use it are ended')
     .action(revoke);
 }
