@@ -1,6 +1,6 @@
 /**
- * What each token may do on a real broker: roles by commands, lists that show nothing else, refusals
- * that tell nothing, and tokens that are taken away.
+ * What each token may do on a real broker: roles by commands, lists that show nothing else,
+ * refusals that tell nothing, and tokens that are taken away.
  */
 import assert from 'node:assert/strict';
 import { operations, ruleOf } from '../../../src/auth/operations.js';

@@ -41,7 +41,7 @@ describe('zbus token', function () {
   this.timeout(60_000);
   afterEach(cleanUp);
 
-  it('add prints a secret alone on stdout and keeps only its hash, in a file of mode 600', async () => {
+  it('add prints a secret on stdout and keeps only its hash, in a file of mode 600', async () => {
     const cwd = tempFolder();
     const zbus = await run(['add', 'shop', '--operations', 'produce', ...FILE], cwd);
     assert.match(zbus.stdout, /^[A-Za-z0-9_-]{43}\n$/);

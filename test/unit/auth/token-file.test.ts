@@ -46,15 +46,17 @@ describe('a token file', () => {
     });
   }
 
-  it('is refused when it belongs to another user', function () {
-    if (process.getuid?.() !== 0) this.skip();
-    const file = tokenFile([]);
-    chownSync(file, 12345, 0);
-    assert.match(
-      refusal(() => readTokenFile(file)),
-      /belongs to user 12345/,
-    );
-  });
+  // Only root can give a file away.
+  if (process.getuid?.() === 0) {
+    it('is refused when it belongs to another user', () => {
+      const file = tokenFile([]);
+      chownSync(file, 12345, 0);
+      assert.match(
+        refusal(() => readTokenFile(file)),
+        /belongs to user 12345/,
+      );
+    });
+  }
 
   it('may be behind a link, and is checked there', () => {
     const file = tokenFile([]);

@@ -1,4 +1,4 @@
-/** Secrets are compared in constant time, and grants live as long as their tokens stand unchanged. */
+/** Secrets are compared in constant time; grants live as long as their tokens stand unchanged. */
 import assert from 'node:assert/strict';
 import { timingSafeEqual } from 'node:crypto';
 import { definitionOf } from '../../../src/auth/token-file.js';
