@@ -40,7 +40,7 @@ export interface Pages {
 
 export type Handler = (broker: CommandContext, call: Call) => void | Promise<void>;
 
-const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+export const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.produce, produceTo],
   [CommandName.consume, consumeFrom],
   [CommandName.unconsume, onTopic(unconsume)],
