@@ -11,6 +11,8 @@ export abstract class ZbusError extends Error {
   abstract readonly status: number;
   /** Name of the option whose limit was reached; null when none was. */
   readonly limit: string | null;
+  /** What its reply says besides: `name: value\r\n`*. */
+  readonly replyHeaderLines: string = '';
 
   constructor(message: string, options: ErrorOptions & { limit?: string } = {}) {
     super(message, options);
@@ -38,6 +40,13 @@ export class BadRequestError extends ZbusError {
   readonly status = 400;
 }
 
+/** A broker with tokens was sent none, or one that it does not know. */
+export class UnauthorizedError extends ZbusError {
+  readonly code = 'ZBUS_UNAUTHORIZED';
+  readonly status = 401;
+  override readonly replyHeaderLines = 'www-authenticate: Bearer realm="zbus"\r\n';
+}
+
 /** The topic, group or message is not there. */
 export class NotFoundError extends ZbusError {
   readonly code = 'ZBUS_NOT_FOUND';
@@ -45,7 +54,8 @@ export class NotFoundError extends ZbusError {
 }
 
 /**
- * The request is well formed but not allowed now, such as a second consumer of an exclusive group.
+ * The request is well formed but not allowed: beyond its token, or not now, such as a second
+ * consumer of an exclusive group.
  */
 export class ForbiddenError extends ZbusError {
   readonly code = 'ZBUS_FORBIDDEN';
@@ -80,6 +90,7 @@ export class StorageFailedError extends ZbusError {
 export class ClosedError extends ZbusError {
   readonly code = 'ZBUS_CLOSED';
   readonly status = 503;
+  override readonly replyHeaderLines = 'retry-after: 1\r\n';
 }
 
 /** A limit of the configuration was reached, such as the number of topics. */

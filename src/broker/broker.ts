@@ -4,8 +4,15 @@
  * closed by it.
  */
 import { Buffer } from 'node:buffer';
+import { type Operation, ruleOf } from '../auth/operations.js';
 import type { Clock } from '../clock.js';
-import { ClosedError, StorageFailedError, ZbusError } from '../errors.js';
+import {
+  ClosedError,
+  ForbiddenError,
+  StorageFailedError,
+  UnauthorizedError,
+  ZbusError,
+} from '../errors.js';
 import type { LimitReports } from '../limit-reports.js';
 import { CommandName } from '../protocol/commands.js';
 import { parseCommand } from '../protocol/url.js';
@@ -13,9 +20,10 @@ import { Header } from '../protocol/headers.js';
 import { checkId, latin1Of } from '../protocol/names.js';
 import type { QueueStore } from '../queue/queue.js';
 import type { Turn } from '../turn.js';
+import { authorize } from './authorize.js';
 import { BatchBudget } from './batch-budget.js';
-import { Call, errorLines } from './call.js';
-import { type CommandContext, handlerOf } from './commands.js';
+import { Call } from './call.js';
+import { type CommandContext, handlerOf, type Pages } from './commands.js';
 import type { Exchange } from './exchange.js';
 import type { ServerIdentity } from './info.js';
 import type { AskedLevel } from './produce.js';
@@ -46,8 +54,9 @@ export interface BrokerOptions {
   readonly retention: RetentionOptions;
   readonly rpc: RpcOptions;
   readonly limits: LimitReports;
-  /** Answers the home page. */
-  readonly home: (exchange: Exchange) => void;
+  readonly pages: Pages;
+  /** A request was beyond its token, or had none; `operation` is null for no known command. */
+  readonly refused: (exchange: Exchange, operation: Operation | null, error: ZbusError) => void;
   /** Something failed that no request can be told of. */
   readonly failed: (where: string, error: Error) => void;
 }
@@ -57,11 +66,12 @@ export class Broker implements CommandContext {
   readonly calls: RpcCalls;
   readonly ackLevel: AskedLevel;
   readonly autoCreateTopics: boolean;
-  readonly home: (exchange: Exchange) => void;
   readonly limits: LimitReports;
+  readonly pages: Pages;
   /** Told to clients; the server sets the address once it listens. */
   identity: ServerIdentity;
   readonly #store: QueueStore;
+  readonly #refused: BrokerOptions['refused'];
   readonly #failed: (where: string, error: Error) => void;
   /** Requests that wait until an earlier one of their session has taken effect. */
   readonly #held = new Map<Session, Exchange[]>();
@@ -76,10 +86,11 @@ export class Broker implements CommandContext {
   constructor(options: BrokerOptions) {
     this.ackLevel = options.ackLevel;
     this.autoCreateTopics = options.autoCreateTopics;
-    this.home = options.home;
+    this.pages = options.pages;
     this.limits = options.limits;
     this.identity = { address: '', version: options.version, certificatePem: null };
     this.#store = options.store;
+    this.#refused = options.refused;
     this.#failed = options.failed;
     this.#clock = options.clock;
     this.calls = new RpcCalls(options.clock, options.rpc);
@@ -170,6 +181,7 @@ export class Broker implements CommandContext {
   #dispatch(call: Call): void | Promise<void> {
     const { cmd } = call.command;
     if (this.#closing || (this.#draining && !ENDING.has(cmd))) throw stopping();
+    this.#authorize(call);
     const handler = handlerOf(this, call);
     if (handler === undefined) {
       const text = `Bad format: command(${cmd}) not support`;
@@ -178,6 +190,17 @@ export class Broker implements CommandContext {
       return;
     }
     return handler(this, call);
+  }
+
+  #authorize(call: Call): void {
+    try {
+      authorize(call);
+    } catch (error) {
+      if (error instanceof UnauthorizedError || error instanceof ForbiddenError) {
+        this.#refused(call.exchange, ruleOf(call.command.cmd)?.operation ?? null, error);
+      }
+      throw error;
+    }
   }
 
   /** Runs the session's later requests once `running` has taken effect. */
@@ -201,7 +224,8 @@ export class Broker implements CommandContext {
         ? error
         : new StorageFailedError('Internal error; see the log of the broker', { cause: error });
     if (known !== error) this.#failed('request', error as Error);
-    if (call === null) exchange.answer(known.status, errorLines(known), latin1Of(known.message));
+    if (call === null)
+      exchange.answer(known.status, known.replyHeaderLines, latin1Of(known.message));
     else call.fail(known);
   }
 }

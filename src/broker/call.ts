@@ -3,7 +3,7 @@
  * Broker for each exchange; the only place where a header value becomes a number, a name, a mask or
  * a flag.
  */
-import { BadRequestError, ClosedError, type ZbusError } from '../errors.js';
+import { BadRequestError, type ZbusError } from '../errors.js';
 import type { LimitReports } from '../limit-reports.js';
 import { Header } from '../protocol/headers.js';
 import { checkFilter } from '../protocol/filter.js';
@@ -16,14 +16,11 @@ import {
   latin1Of,
 } from '../protocol/names.js';
 import type { Command } from '../protocol/url.js';
+import type { Grant } from '../auth/grant.js';
+import { unauthorized } from './authorize.js';
 import type { Exchange } from './exchange.js';
 
 export const JSON_LINES = 'content-type: application/json\r\n';
-
-/** Header lines of the reply that an error becomes. */
-export function errorLines(error: ZbusError): string {
-  return error instanceof ClosedError ? 'retry-after: 1\r\n' : '';
-}
 
 export class Call {
   readonly exchange: Exchange;
@@ -48,6 +45,13 @@ export class Call {
   /** The value as latin1 bytes; undefined when absent. */
   get(name: string): string | undefined {
     return this.command.get(name);
+  }
+
+  /** What the sender may do. Throws UnauthorizedError when the request has no valid token. */
+  get grant(): Grant {
+    const { grant } = this.exchange;
+    if (grant === null || grant.revoked) throw unauthorized(this.exchange);
+    return grant;
   }
 
   get namesTopic(): boolean {
@@ -116,6 +120,6 @@ export class Call {
     const { limit } = error;
     if (limit !== null) this.#limits.reached(limit, { peer: this.exchange.session.remoteAddress });
     if (this.quiet) this.exchange.silence();
-    else this.exchange.answer(error.status, errorLines(error), latin1Of(error.message));
+    else this.exchange.answer(error.status, error.replyHeaderLines, latin1Of(error.message));
   }
 }

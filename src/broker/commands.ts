@@ -29,9 +29,16 @@ export interface CommandContext {
   readonly infoVersion: number;
   readonly ackLevel: AskedLevel;
   readonly autoCreateTopics: boolean;
-  /** Answers the home page. */
-  readonly home: (exchange: Exchange) => void;
+  readonly pages: Pages;
   readonly limits: LimitReports;
+}
+
+/** What is answered to people; each answers the exchange. */
+export interface Pages {
+  readonly home: (exchange: Exchange) => void;
+  /** Hands out the cookie of the token in the body. */
+  readonly login: (exchange: Exchange) => void;
+  readonly logout: (exchange: Exchange) => void;
 }
 
 const PEM_LINES = 'content-type: application/x-pem-file\r\n';
@@ -40,7 +47,7 @@ const SSL_PREFIX = /^\[SSL\]/i;
 
 export type Handler = (broker: CommandContext, call: Call) => void | Promise<void>;
 
-const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+export const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.produce, produceTo],
   [CommandName.consume, consumeFrom],
   [CommandName.unconsume, onTopic(unconsume)],
@@ -58,7 +65,9 @@ const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.ssl, ssl],
   [CommandName.ping, ping],
   [CommandName.heartbeat, heartbeat],
-  [CommandName.home, home],
+  [CommandName.home, page('home')],
+  [CommandName.login, page('login')],
+  [CommandName.logout, page('logout')],
 ]);
 
 /** undefined when the command is unknown, and the path names no topic that carries RPC. */
@@ -123,7 +132,9 @@ async function declareAndShow(broker: CommandContext, call: Call): Promise<void>
   const { topic, group } = await broker.topics.exclusively(call.topic, () =>
     declare(call, broker.topics),
   );
-  call.json(group === null ? topicInfo(topic, broker.identity) : groupInfo(topic, group));
+  call.json(
+    group === null ? topicInfo(topic, broker.identity, call.grant) : groupInfo(topic, group),
+  );
 }
 
 function query(broker: CommandContext, call: Call): void {
@@ -135,7 +146,7 @@ function query(broker: CommandContext, call: Call): void {
   const { group } = call;
   call.json(
     group === undefined
-      ? topicInfo(topic, broker.identity)
+      ? topicInfo(topic, broker.identity, call.grant)
       : groupDetail(topic, topic.group(group)),
   );
 }
@@ -163,7 +174,7 @@ async function empty(broker: CommandContext, call: Call): Promise<void> {
 function server(broker: CommandContext, call: Call): void {
   const { topics, identity, infoVersion, calls } = broker;
   const { counts } = broker.limits;
-  call.json(serverInfo(topics, identity, infoVersion, calls.strayCount, counts));
+  call.json(serverInfo(topics, identity, infoVersion, calls.strayCount, counts, call.grant));
 }
 
 /** The certificate of a server, for clients that know no other way to trust it. */
@@ -186,6 +197,8 @@ function heartbeat(_broker: CommandContext, call: Call): void {
   call.exchange.silence();
 }
 
-function home(broker: CommandContext, call: Call): void {
-  broker.home(call.exchange);
+function page(name: keyof Pages): Handler {
+  return (broker, call) => {
+    broker.pages[name](call.exchange);
+  };
 }

@@ -4,6 +4,7 @@
  * transports.
  */
 import type { Buffer } from 'node:buffer';
+import type { Grant } from '../auth/grant.js';
 import type { Message } from '../protocol/message.js';
 import type { StreamFormat } from '../protocol/stream-format.js';
 import type { Session } from './session.js';
@@ -37,6 +38,8 @@ export interface ReplyStream {
 export interface Exchange {
   readonly session: Session;
   readonly request: Message;
+  /** What its sender may do; null without a valid token. */
+  readonly grant: Grant | null;
   /** The request's id, or the one made for it. */
   readonly id: string;
   /**

@@ -5,7 +5,6 @@
  */
 import { ForbiddenError, type ZbusError } from '../errors.js';
 import { latin1Of } from '../protocol/names.js';
-import { errorLines } from './call.js';
 import type { Session } from './session.js';
 import { type Waiter, WaitingLine } from './waiting-line.js';
 
@@ -63,7 +62,7 @@ export class GroupConsumers {
   /** Answers those that wait. */
   refuseWaiting(error: ZbusError): void {
     for (const { exchange } of this.line.remove(null)) {
-      exchange.answer(error.status, errorLines(error), latin1Of(error.message));
+      exchange.answer(error.status, error.replyHeaderLines, latin1Of(error.message));
     }
   }
 

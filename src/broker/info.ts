@@ -1,7 +1,9 @@
 /**
  * The JSON that query, declare, server and the pages show, in the shapes of the recorded servers. A
- * damaged or failed topic says so in fields that a healthy one does not have.
+ * damaged or failed topic says so in fields that a healthy one does not have. Lists and counts hold
+ * only what the token of whoever asks is for.
  */
+import type { Grant } from '../auth/grant.js';
 import type { QueueState } from '../queue/queue.js';
 import type { ConsumeGroup } from './group.js';
 import type { RetentionRule } from './retention.js';
@@ -179,9 +181,12 @@ function ackInfo(topic: Topic, group: ConsumeGroup): AckInfo | object {
   };
 }
 
-export function topicInfo(topic: Topic, server: ServerIdentity): TopicInfo {
+export function topicInfo(topic: Topic, server: ServerIdentity, grant: Grant): TopicInfo {
   const { topicName, mask, creator, createdTime, lastUpdatedTime } = topic.definition;
   const state = topic.queue.state();
+  const groups = Array.from(topic.groups)
+    .filter(({ name }) => grant.hasGroup(name))
+    .map((group) => groupInfo(topic, group));
   return {
     error: null,
     serverAddress: serverAddress(server),
@@ -189,8 +194,8 @@ export function topicInfo(topic: Topic, server: ServerIdentity): TopicInfo {
     topicName,
     mask,
     messageDepth: state.nextOffset - state.firstOffset,
-    consumerCount: topic.consumerCount,
-    consumeGroupList: Array.from(topic.groups, (group) => groupInfo(topic, group)),
+    consumerCount: groups.reduce((sum, { consumerCount }) => sum + consumerCount, 0),
+    consumeGroupList: groups,
     creator,
     createdTime,
     lastUpdatedTime,
@@ -219,11 +224,11 @@ export function serverInfo(
   infoVersion: number,
   strayAnswerCount: number,
   limits: Readonly<Record<string, number>>,
+  grant: Grant,
 ): ServerInfo {
-  const entries = Array.from(topics, (topic): [string, TopicInfo] => [
-    topic.name,
-    topicInfo(topic, server),
-  ]);
+  const entries = Array.from(topics)
+    .filter(({ name }) => grant.hasTopic(name))
+    .map((topic): [string, TopicInfo] => [topic.name, topicInfo(topic, server, grant)]);
   return {
     error: null,
     serverAddress: serverAddress(server),

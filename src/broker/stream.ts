@@ -70,6 +70,10 @@ class StreamExchange implements Exchange {
     return this.#inner.session;
   }
 
+  get grant(): Exchange['grant'] {
+    return this.#inner.grant;
+  }
+
   get request(): Exchange['request'] {
     return this.#inner.request;
   }

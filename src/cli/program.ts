@@ -15,6 +15,7 @@ import {
 import { version } from '../version.js';
 import { CANNOT_CHECK, check, type CheckFlags } from './check.js';
 import { start } from './start.js';
+import { addTokenCommand } from './token.js';
 
 const DESCRIPTION = `zbus ${version}: message queue in one process, on one port`;
 
@@ -59,6 +60,7 @@ export function createProgram(): Command {
     .allowExcessArguments(false)
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : CANNOT_CHECK))
     .action((dir: string, flags: CheckFlags) => check(dir, flags));
+  addTokenCommand(program);
   return program;
 }
 

@@ -7,7 +7,6 @@ import { constants } from 'node:os';
 import { type Config, retentionText } from '../config/config.js';
 import { type ConfigSources, loadConfig } from '../config/sources.js';
 import { createLog, type Log, type ReopenableLog } from '../log.js';
-import type { HostPort } from '../server/address.js';
 import { version } from '../version.js';
 
 /** The broker cannot start for a reason outside of it; the message is one line with the remedy. */
@@ -25,6 +24,7 @@ export async function start(sources: ConfigSources): Promise<void> {
   const config = loadConfig(sources);
   // Imported here because --help and --version must not need the addon.
   const { hostPortText, parseHostPort } = await import('../server/address.js');
+  const { isLoopback } = await import('../server/exposure.js');
   const { ListenError } = await import('../server/listener.js');
   const { Server } = await import('../server/server.js');
   const { TlsFilesError } = await import('../server/tls-files.js');
@@ -50,7 +50,8 @@ export async function start(sources: ConfigSources): Promise<void> {
     `zbus ${version} listening on ${scheme}://${address}  data ${mqDir}  ack ${ackLevel}  ` +
       `retention ${retention}\n`,
   );
-  warnIfPublic(bound);
+  const risk = isLoopback(bound.host) ? null : publicRisk(config);
+  if (risk !== null) process.stderr.write(`zbus: warning: listening on ${address} ${risk}\n`);
   if (config.logDir !== null) {
     // On stderr it would only repeat the line above.
     log.info({ version, address, mqDir, ackLevel, retention }, 'started');
@@ -103,10 +104,9 @@ function exitAfter(timeMs: number, log: Log): void {
   }, timeMs).unref();
 }
 
-function warnIfPublic({ host }: HostPort): void {
-  if (host === '::1' || host.startsWith('127.')) return;
-  process.stderr.write(
-    `zbus: warning: listening on ${host}: this version has no authentication, so everyone who ` +
-      'reaches the port can read and delete messages\n',
-  );
+function publicRisk({ tokenFile, sslEnabled, clientCaFile }: Config): string | null {
+  if (tokenFile === null && clientCaFile === null) {
+    return 'without tokens, so everyone who reaches the port can read and delete messages';
+  }
+  return sslEnabled ? null : 'without TLS, so tokens and messages can be read on their way';
 }

@@ -9,7 +9,7 @@ export const serverOptions = {
       placeholder: 'host:port',
       description:
         'address to listen on; port 0 takes a free one; without a host it is 127.0.0.1; anything ' +
-        'but a loopback address lets everyone in who reaches it',
+        'but a loopback address needs a tokenFile or allowUnauthenticated',
       example: '[::1]:15555',
     }),
   serverName: textOrNone().default(null).register(optionInfos, {

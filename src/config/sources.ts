@@ -12,6 +12,7 @@ import {
   environmentName,
   flagName,
 } from './config.js';
+import { nearest } from './nearest.js';
 
 /** The configuration cannot be used; the message is one line that says what to change. */
 export class ConfigError extends Error {
@@ -133,32 +134,4 @@ function isKey(name: string): name is ConfigKey {
 
 function unknown(what: string, name: string, known: readonly string[]): string {
   return `unknown ${what}; the nearest known one is ${nearest(name, known)}`;
-}
-
-function nearest(name: string, known: readonly string[]): string {
-  const wanted = name.toLowerCase();
-  let best = '';
-  let bestDistance = Infinity;
-  for (const candidate of known) {
-    const distance = editDistance(wanted, candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-/** Levenshtein's: the fewest letters to insert, delete or replace. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let i = 0; i < from.length; i++) {
-    const next = [i + 1];
-    for (let j = 0; j < to.length; j++) {
-      const replaced = (row[j] ?? 0) + (from[i] === to[j] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }

@@ -71,10 +71,7 @@ export class ChunkedReader {
       throw new FramingError(431, reason, 'headerBytesMax');
     }
     const size = parseInt(match[1] ?? '', 16);
-    const { bodyBytesMax } = this.#limits;
-    if (this.#body.length + size > bodyBytesMax) {
-      throw bodyTooLarge(bodyBytesMax);
-    }
+    if (this.#body.length + size > this.#limits.bodyBytesMax) throw bodyTooLarge(this.#limits);
     this.#bytesLeft = size;
     this.#phase = size === 0 ? Phase.trailers : Phase.data;
   }

@@ -11,6 +11,7 @@ import { ChunkedReader } from './chunked.js';
 import {
   LINE_END,
   addHeader,
+  bodyTooLarge,
   framingOf,
   parseHeaderLine,
   parseRequestLine,
@@ -28,6 +29,11 @@ export type { DecoderLimits } from './head.js';
 
 export interface DecoderEvents {
   onMessage(message: Message): void;
+  /**
+   * A head is whole: the limits of its body, which may be narrower than the decoder's. Asked for
+   * every message, also when its head is the one before.
+   */
+  readonly access?: { limitsOf(headers: Message['headers']): DecoderLimits };
   /**
    * A head with `Expect: 100-continue` was read and its body is not here: the peer waits for a 100.
    * `message` has no body yet.
@@ -249,10 +255,12 @@ export class Decoder {
     const { method, url, status, httpMinor } = startLine;
     const message: Message = { method, url, status, httpMinor, headers, body: NO_BYTES };
     const { contentLength } = framing;
+    const limits = this.#events.access?.limitsOf(headers) ?? this.#limits;
+    if (contentLength > limits.bodyBytesMax) throw bodyTooLarge(limits);
     this.#emptyLines = 0;
     this.#message = message;
     if (framing.chunked) {
-      this.#chunked = new ChunkedReader(this.#lines, this.#limits);
+      this.#chunked = new ChunkedReader(this.#lines, limits);
       this.#phase = Phase.chunked;
     } else if (chunk.length - position >= contentLength) {
       const end = position + contentLength;

@@ -25,6 +25,8 @@ export const CommandName = {
   ssl: 'ssl',
   ping: 'ping',
   heartbeat: 'heartbeat',
+  login: 'login',
+  logout: 'logout',
   /** `GET /`: the page. */
   home: '',
 } as const;

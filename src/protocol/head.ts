@@ -5,13 +5,15 @@
  */
 import { FramingError } from '../errors.js';
 
-/** Read at each use, so that an owner may raise them once a peer has shown who it is. */
+/** What a peer may send. */
 export interface DecoderLimits {
   /** Start line, headers and blank line together; also chunk extensions and trailers together. */
   readonly headerBytesMax: number;
   readonly headersMax: number;
   /** Summed over chunks. */
   readonly bodyBytesMax: number;
+  /** What people know that bound as; absent: bodyBytesMax. */
+  readonly bodyBytesMaxName?: string;
 }
 
 /** What the start line says; '' and 0 where it does not apply. */
@@ -143,6 +145,15 @@ export function framingOf(
   };
 }
 
+export function bodyTooLarge({
+  bodyBytesMax,
+  bodyBytesMaxName = 'bodyBytesMax',
+}: Pick<DecoderLimits, 'bodyBytesMax' | 'bodyBytesMaxName'>): FramingError {
+  const reason = `Body is larger than ${bodyBytesMaxName} (${bodyBytesMax} bytes)`;
+  const [option] = bodyBytesMaxName.split(' ');
+  return new FramingError(413, reason, option);
+}
+
 function parseVersion(line: string, start: number): 0 | 1 {
   const major = line.charCodeAt(start + 5) - ZERO;
   const minor = line.charCodeAt(start + 7) - ZERO;
@@ -158,9 +169,7 @@ function parseVersion(line: string, start: number): 0 | 1 {
 function parseContentLength(text: string, bodyBytesMax: number): number {
   if (!/^\d+$/.test(text)) throw new FramingError(400, 'content-length must be digits only');
   const length = Number(text);
-  if (length > bodyBytesMax) {
-    throw bodyTooLarge(bodyBytesMax);
-  }
+  if (length > bodyBytesMax) throw bodyTooLarge({ bodyBytesMax });
   return length;
 }
 
@@ -180,11 +189,6 @@ function parseExpect(text: string, httpMinor: 0 | 1): boolean {
     throw new FramingError(417, 'No expectation but 100-continue is understood');
   }
   return httpMinor === 1;
-}
-
-export function bodyTooLarge(bodyBytesMax: number): FramingError {
-  const reason = `Body is larger than bodyBytesMax (${bodyBytesMax} bytes)`;
-  return new FramingError(413, reason, 'bodyBytesMax');
 }
 
 export function tooManyHeaders(what: 'headers' | 'trailers', headersMax: number): FramingError {

@@ -4,6 +4,7 @@ import type { LimitReports } from '../limit-reports.js';
 import type { Turn } from '../turn.js';
 import type { Connection } from './connection.js';
 import type { ServerLimits, ServerTimeouts } from './limits.js';
+import type { AccessRules } from './peer-access.js';
 import type { PlainLines } from './reply-head.js';
 import type { RequestRules } from './request-rules.js';
 import type { TimeoutSweep } from './timeout-sweep.js';
@@ -22,10 +23,13 @@ export interface ConnectionContext {
   readonly timeouts: ServerTimeouts;
   readonly sweep: TimeoutSweep;
   readonly rules: RequestRules;
+  readonly access: AccessRules;
   readonly plainLines: PlainLines;
   readonly reports: LimitReports;
   /** Makes WebSockets of connections that ask for it. */
   readonly webSockets: WebSocketServer;
+  /** The same for those that come without a valid token: their messages are kept small. */
+  readonly strangerWebSockets: WebSocketServer;
   readonly log: ServerLog;
   /** Takes each request; must not throw. */
   readonly handle: (exchange: Exchange) => void;

@@ -2,8 +2,7 @@
  * One TCP connection, or the WebSocket it became: reads requests, hands each to the broker as an
  * Exchange, sends the replies of a turn with one write, and ends in good order. Made by the
  * listener. Promises: replies to requests without an id keep their order; what was read is answered
- * even when the peer has shut down its side; memory is bounded by the limits plus what one read (64
- * KiB) holds.
+ * even when the peer has shut down its side; memory is bounded by the limits plus one read.
  */
 import { randomUUID } from 'node:crypto';
 import type { Buffer } from 'node:buffer';
@@ -17,12 +16,13 @@ import { peerAddress } from './address.js';
 import type { ConnectionContext } from './connection-context.js';
 import { OpenRequests } from './open-requests.js';
 import { Outbox } from './outbox.js';
+import { PeerAccess } from './peer-access.js';
 import { ReadDeadline, SLOW, isSlow } from './read-deadline.js';
 import { overrun } from './overrun.js';
 import { Replies } from './replies.js';
 import { CONTINUE, refusal } from './reply-head.js';
 import { ReplySlot } from './reply-order.js';
-import { ADMITTED, EARLY_UPGRADE, type Verdict } from './request-rules.js';
+import { EARLY_UPGRADE, type Verdict, Verdicts } from './request-rules.js';
 import { TcpExchange, type ExchangeOwner } from './tcp-exchange.js';
 import type { StreamReply } from './stream-reply.js';
 import type { Swept } from './timeout-sweep.js';
@@ -39,6 +39,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   readonly session: Session;
   /** The last reply of the connection, when it is a stream. */
   stream: StreamReply | null = null;
+  readonly access: PeerAccess;
   /** Kept by Turn. */
   scheduled = false;
   readonly #socket: Socket;
@@ -51,9 +52,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   #state: State = State.reading;
   readonly #requests = new OpenRequests();
   #messageCount = 0;
-  /** Of the last request; the decoder gives the next the same when its head is the same. */
-  #judged: Message['headers'] | null = null;
-  #verdict: Verdict = ADMITTED;
+  readonly #verdicts: Verdicts;
   #readingPaused = false;
   /** Set while draining. */
   #holdsMessages: ((session: Session) => boolean) | null = null;
@@ -68,6 +67,8 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     this.session.onReadingChange = () => {
       this.#updateReading();
     };
+    this.access = new PeerAccess(context.access, this);
+    this.#verdicts = new Verdicts(context.rules);
     this.#decoder = new Decoder(context.limits, this, 'request');
     const outbox = new Outbox(socket, this.onSent);
     this.#replies = new Replies(this.session, outbox, context.limits.unsentBytesMax, () => {
@@ -181,22 +182,17 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
   onMessage(message: Message): void {
     if (this.#state !== State.reading) return;
     this.#messageCount++;
-    if (message.headers !== this.#judged) {
-      if (this.#webSocket === null && isUpgrade(message)) {
-        this.#upgrade(message);
-        return;
-      }
-      this.#judge(message);
-    }
-    this.#begin(message, this.#verdict);
+    const known = this.#verdicts.has(message);
+    if (!known && this.#webSocket === null && isUpgrade(message)) this.#upgrade(message);
+    else this.#begin(message, this.#verdicts.of(message));
   }
 
   /** A request that is not carried out is answered without its body, which is not waited for. */
   onContinue(message: Message): void {
     if (this.#state !== State.reading) return;
-    this.#judge(message);
-    if (this.#verdict.answer !== null) {
-      this.#begin(message, { ...this.#verdict, closes: true });
+    const verdict = this.#verdicts.of(message);
+    if (verdict.answer !== null) {
+      this.#begin(message, { ...verdict, closes: true });
       return;
     }
     const slot = new ReplySlot();
@@ -260,19 +256,14 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     }
   }
 
-  #judge(message: Message): void {
-    this.#verdict = this.#context.rules.judge(message);
-    this.#judged = message.headers;
-  }
-
   /** From here on each message is a frame of a WebSocket, in both directions. */
   #upgrade(message: Message): void {
     const owes = this.#requests.count + this.#replies.ordered + this.#replies.unsentBytes > 0;
-    this.#judge(message);
+    const verdict = this.#verdicts.of(message);
     const early = owes || message.body.length > 0 ? EARLY_UPGRADE : null;
-    const answer = this.#verdict.answer ?? early;
+    const answer = verdict.answer ?? early;
     if (answer !== null) {
-      this.#begin(message, { ...this.#verdict, answer, closes: true });
+      this.#begin(message, { ...verdict, answer, closes: true });
       return;
     }
     const rest = this.#decoder.stop();
@@ -396,6 +387,7 @@ export class Connection implements ExchangeOwner, DecoderEvents, WebSocketOwner,
     this.#state = State.closed;
     this.#endSession();
     this.#replies.abandon();
+    this.access.close();
     this.#context.onClose(this);
   }
 }

@@ -1,7 +1,10 @@
 /**
- * The home page: what a browser sees at `/`. Self-contained and without script; answered by the
- * broker's command "" for anyone, so it shows nothing but what the caller passes in.
+ * The home page: what a browser sees at `/`. Self-contained and without script. On a broker with
+ * tokens it is for those who have one, and shows the commands that it allows.
  */
+import { ANYONE, type Grant } from '../auth/grant.js';
+import { ruleOf } from '../auth/operations.js';
+import { escapeHtml, HTML_HEADER_LINES, type HtmlPage, PAGE_STYLE } from './page-frame.js';
 
 export interface HomeInfo {
   readonly version: string;
@@ -11,17 +14,6 @@ export interface HomeInfo {
   /** What is deleted without being asked, unless a topic says otherwise; null: nothing. */
   readonly retention: string | null;
 }
-
-export interface HomePage {
-  readonly headerLines: string;
-  /** ASCII. */
-  readonly body: string;
-}
-
-const HEADER_LINES =
-  'content-type: text/html; charset=utf-8\r\n' +
-  "content-security-policy: default-src 'self'; style-src 'unsafe-inline'; " +
-  "frame-ancestors 'none'\r\n";
 
 const COMMANDS: readonly (readonly [url: string, effect: string])[] = [
   ['/declare/TOPIC', 'make a topic, or change it'],
@@ -42,31 +34,22 @@ const COMMANDS: readonly (readonly [url: string, effect: string])[] = [
   ['/ping', 'OK'],
 ];
 
-const STYLE = `
-:root{color-scheme:light dark;--text:#1c2330;--soft:#5c6678;--line:#d9dee7;--box:#f4f6f9;
---page:#fff}
-@media(prefers-color-scheme:dark){:root{--text:#e6e9ef;--soft:#98a2b3;--line:#333b48;--box:#1d232d;
---page:#14181f}}
-body{margin:0;background:var(--page);color:var(--text);font:16px/1.55 system-ui,sans-serif}
-main{max-width:46rem;margin:0 auto;padding:3rem 1.25rem}
-h1{margin:0;font-size:2rem}h1 small{color:var(--soft);font-size:1rem;font-weight:400}
-h2{margin:2.25rem 0 .5rem;font-size:1.1rem}
-p{margin:.25rem 0;color:var(--soft)}
-pre{margin:0;padding:.9rem 1rem;overflow-x:auto;background:var(--box);border:1px solid var(--line);
-border-radius:8px;font:14px/1.6 ui-monospace,monospace}
-table{width:100%;border-collapse:collapse}
-th,td{padding:.4rem .5rem .4rem 0;border-bottom:1px solid var(--line);text-align:left;
-font-weight:400;vertical-align:top}
-th{width:45%;font:14px/1.6 ui-monospace,monospace}`;
-
-function escapeHtml(text: string): string {
-  return text.replace(/[^\x20-\x7e]|[&<>"']/gu, (char) => `&#${char.codePointAt(0) ?? 0};`);
+function commandRows(grant: Grant): string {
+  const allowed = COMMANDS.filter(([url]) => {
+    const operation = ruleOf(url.split('/')[1] ?? '')?.operation;
+    return operation === undefined || operation === null || grant.allows(operation);
+  });
+  return allowed
+    .map(([url, effect]) => `<tr><th scope="row">${url}</th><td>${effect}</td></tr>`)
+    .join('\n');
 }
 
-function commandRows(): string {
-  return COMMANDS.map(
-    ([url, effect]) => `<tr><th scope="row">${url}</th><td>${effect}</td></tr>`,
-  ).join('\n');
+/** Whose page it is, and the way out; nothing on a broker without tokens. */
+function tokenSection(grant: Grant): string {
+  if (grant === ANYONE) return '';
+  return `<form method="post" action="/logout"><p>Logged in with the token
+${escapeHtml(grant.name)} <button>Log out</button></p></form>
+`;
 }
 
 function retentionSentence(retention: string | null): string {
@@ -77,7 +60,7 @@ function retentionSentence(retention: string | null): string {
   return `${rule}, unless a topic has a rule of its own.`;
 }
 
-export function homePage(info: HomeInfo): HomePage {
+export function homePage(info: HomeInfo, grant: Grant = ANYONE): HtmlPage {
   const base = `${info.sslEnabled ? 'https' : 'http'}://${escapeHtml(info.address)}`;
   const version = escapeHtml(info.version);
   const body = `<!DOCTYPE html>
@@ -86,7 +69,7 @@ export function homePage(info: HomeInfo): HomePage {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>zbus ${version}</title>
-<style>${STYLE}
+<style>${PAGE_STYLE}
 </style>
 </head>
 <body>
@@ -94,13 +77,13 @@ export function homePage(info: HomeInfo): HomePage {
 <h1>zbus <small>${version}</small></h1>
 <p>Message queue and RPC at ${escapeHtml(info.address)}</p>
 <p>${retentionSentence(info.retention)}</p>
-<h2>Try it</h2>
+${tokenSection(grant)}<h2>Try it</h2>
 <pre>curl ${base}/declare/hello
 curl ${base}/produce/hello -d 'first message'
 curl ${base}/consume/hello</pre>
 <h2>Commands</h2>
 <table>
-${commandRows()}
+${commandRows(grant)}
 </table>
 <p>The same commands travel in headers: <code>cmd</code>, <code>topic</code>,
 <code>consume_group</code>. A request with an <code>id</code> header is answered as soon
@@ -109,5 +92,5 @@ as its answer is ready, one without keeps the order of the connection.</p>
 </body>
 </html>
 `;
-  return { headerLines: HEADER_LINES, body };
+  return { headerLines: HTML_HEADER_LINES, body };
 }

@@ -7,6 +7,8 @@ import type { DecoderLimits } from '../protocol/codec.js';
 export interface ServerLimits extends DecoderLimits {
   /** Connections served at once; one more is answered 503 and closed. */
   readonly connectionsMax: number;
+  /** Of a request without a valid token, on a server with tokens. */
+  readonly unauthenticatedBodyBytesMax: number;
   /** Requests of one connection that are read and not answered; reading pauses there. */
   readonly inFlightMax: number;
   /** Body bytes of those requests; reading pauses there. */
@@ -51,6 +53,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   headersMax: 100,
   bodyBytesMax: 16 * 1024 * 1024,
   connectionsMax: 10_000,
+  unauthenticatedBodyBytesMax: 16 * 1024,
   inFlightMax: 1024,
   inFlightBytesMax: 8 * 1024 * 1024,
   waitingMax: 4096,

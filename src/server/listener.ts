@@ -4,6 +4,7 @@
  * the grace runs out.
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { TokenStore } from '../auth/token-store.js';
 import type { Exchange } from '../broker/exchange.js';
 import type { Session } from '../broker/session.js';
 import { LimitReports } from '../limit-reports.js';
@@ -18,6 +19,7 @@ import {
   type ServerLimits,
   type ServerTimeouts,
 } from './limits.js';
+import { accessRules } from './peer-access.js';
 import { OriginRules, type OriginRulesOptions } from './origin-rules.js';
 import { connectionsThatFit, openFilesMax } from './open-files.js';
 import { PlainLines, RETRY_AFTER } from './reply-head.js';
@@ -41,6 +43,8 @@ export interface ListenerOptions {
   readonly origins?: OriginRulesOptions;
   /** With it the port speaks TLS, and only TLS. */
   readonly tls?: TlsMaterial | null;
+  /** Absent: everyone may do everything. */
+  readonly tokens?: TokenStore;
   /** Open files that are not for connections: those of the queue, and a few more. */
   readonly reservedFiles?: number;
   readonly clock?: Clock;
@@ -97,6 +101,7 @@ export class Listener {
     const { turn, handle, log } = options;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+    const access = accessRules(options.tokens ?? null, limits);
     const material = options.tls ?? null;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -123,7 +128,9 @@ export class Listener {
           speaksTls: material !== null,
         }),
       ),
-      webSockets: webSocketServer(limits),
+      access,
+      webSockets: webSocketServer(access.limits, limits.fragmentsMax),
+      strangerWebSockets: webSocketServer(access.strangerLimits, limits.fragmentsMax),
       onClose: (connection) => {
         this.#forget(connection);
       },

@@ -28,7 +28,7 @@ export interface Verdict {
 }
 
 /** Of a request that nothing is known against. */
-export const ADMITTED: Verdict = {
+const ADMITTED: Verdict = {
   answer: null,
   headerLines: '',
   closes: false,
@@ -95,6 +95,31 @@ export class RequestRules {
     const origin = headers.get('origin');
     if (origin === undefined || !this.#origins.allows(origin)) return '';
     return `access-control-allow-origin: ${origin}\r\nvary: origin\r\n${EXPOSED_LINE}`;
+  }
+}
+
+/** Of the requests of one connection, whose heads mostly repeat. Owned by it. */
+export class Verdicts {
+  readonly #rules: RequestRules;
+  /** Of the last request; the decoder gives the next the same when its head is the same. */
+  #headers: Message['headers'] | null = null;
+  #verdict = ADMITTED;
+
+  constructor(rules: RequestRules) {
+    this.#rules = rules;
+  }
+
+  /** True when the head is that of the request before. */
+  has({ headers }: Message): boolean {
+    return headers === this.#headers;
+  }
+
+  of(message: Message): Verdict {
+    if (!this.has(message)) {
+      this.#verdict = this.#rules.judge(message);
+      this.#headers = message.headers;
+    }
+    return this.#verdict;
   }
 }
 

@@ -2,9 +2,8 @@
  * The running broker: data folder, topics and the one port, put together from a configuration. Made
  * by the cli and by programs that embed a broker.
  */
-import { Buffer } from 'node:buffer';
+import { TokenStore } from '../auth/token-store.js';
 import { Broker } from '../broker/broker.js';
-import type { Exchange } from '../broker/exchange.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type Config, retentionText } from '../config/config.js';
 import type { Log } from '../log.js';
@@ -13,8 +12,10 @@ import { DiskStore } from '../queue/disk-store.js';
 import { Turn } from '../turn.js';
 import { version } from '../version.js';
 import { type HostPort, hostPortText, parseHostPort } from './address.js';
-import { type HomeInfo, homePage } from './home.js';
+import { addressToOpen } from './exposure.js';
 import { Listener } from './listener.js';
+import { pages } from './pages.js';
+import { RefusalLog } from './refusal-log.js';
 import { outOfDate, readTlsFiles, tlsFilesOf, type TlsMaterial } from './tls-files.js';
 
 /** Within this, `close` ends connections that do not end by themselves. */
@@ -25,6 +26,8 @@ export class Server {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #limits: LimitReports;
+  readonly #refusals: RefusalLog;
+  #tokens: TokenStore | null = null;
   #broker: Broker | null = null;
   #listener: Listener | null = null;
 
@@ -33,20 +36,26 @@ export class Server {
     this.#log = log;
     this.#clock = clock;
     this.#limits = new LimitReports(clock, log);
+    this.#refusals = new RefusalLog(clock, log);
   }
 
   /**
-   * Opens the data folder, recovers the topics, listens. Throws TlsFilesError, StorageFailedError
-   * or ListenError.
+   * Opens the data folder, recovers the topics, listens. Throws ConfigError, TlsFilesError,
+   * StorageFailedError or ListenError.
    */
   async start(): Promise<HostPort> {
+    const config = this.#config;
     const tls = this.#readTls();
+    const wanted = await addressToOpen(parseHostPort(config.serverAddress), config);
+    if (config.tokenFile !== null) {
+      this.#tokens = new TokenStore(config.tokenFile, this.#clock, this.#log);
+    }
     const turn = new Turn();
     const broker = this.#newBroker(turn);
     this.#broker = broker;
     try {
       await broker.open();
-      return await this.#listen(broker, turn, tls);
+      return await this.#listen(wanted, broker, turn, tls);
     } catch (error) {
       await this.close();
       throw error;
@@ -54,10 +63,11 @@ export class Server {
   }
 
   /**
-   * Reads certificate, key and client CA again, for connections from here on. Files that cannot be
-   * used change nothing and are logged.
+   * Reads again what may change while the broker runs: tokens, and for connections from here on
+   * certificate, key and client CA. Files that cannot be used change nothing and are logged.
    */
   reload(): void {
+    this.#tokens?.reload();
     const listener = this.#listener;
     const broker = this.#broker;
     if (listener === null || broker === null) return;
@@ -83,6 +93,7 @@ export class Server {
     const broker = this.#broker;
     this.#listener = null;
     this.#broker = null;
+    this.#tokens?.close();
     const connectionsClosed = listener?.close(CLOSE_GRACE_MS, {
       timeoutMs: this.#config.drainTimeoutMs,
       holdsMessages: (session) => broker?.holdsMessages(session) ?? false,
@@ -103,10 +114,15 @@ export class Server {
     return tls;
   }
 
-  async #listen(broker: Broker, turn: Turn, tls: TlsMaterial | null): Promise<HostPort> {
+  async #listen(
+    wanted: HostPort,
+    broker: Broker,
+    turn: Turn,
+    tls: TlsMaterial | null,
+  ): Promise<HostPort> {
     const config = this.#config;
     const listener = new Listener({
-      ...parseHostPort(config.serverAddress),
+      ...wanted,
       turn,
       handle: (exchange) => {
         broker.handle(exchange);
@@ -124,6 +140,7 @@ export class Server {
         headerBytesMax: config.headerBytesMax,
         headersMax: config.headersMax,
         bodyBytesMax: config.bodyBytesMax,
+        unauthenticatedBodyBytesMax: config.unauthenticatedBodyBytesMax,
         connectionsMax: config.connectionsMax,
         inFlightMax: config.inFlightMax,
         inFlightBytesMax: config.inFlightBytesMax,
@@ -141,6 +158,7 @@ export class Server {
         pingMs: config.pingIntervalMs,
       },
       reservedFiles: config.openFilesMax,
+      ...(this.#tokens === null ? {} : { tokens: this.#tokens }),
     });
     const { address, port } = await listener.listen();
     this.#listener = listener;
@@ -187,10 +205,20 @@ export class Server {
         bytesMax: config.rpcBytesMax,
       },
       limits: this.#limits,
-      home: (exchange) => {
-        const { address } = broker.identity;
-        const { sslEnabled } = config;
-        answerHome(exchange, { version, address, sslEnabled, retention: retentionText(config) });
+      pages: pages({
+        tokens: this.#tokens,
+        secure: config.sslEnabled,
+        homeInfo: () => {
+          const { address } = broker.identity;
+          const { sslEnabled } = config;
+          return { version, address, sslEnabled, retention: retentionText(config) };
+        },
+        refused: (exchange, error) => {
+          this.#refusals.note(exchange, 'login', error);
+        },
+      }),
+      refused: (exchange, operation, error) => {
+        this.#refusals.note(exchange, operation, error);
       },
       failed: (where, error) => {
         this.#log.error({ where, error }, 'failed');
@@ -198,9 +226,4 @@ export class Server {
     });
     return broker;
   }
-}
-
-function answerHome(exchange: Exchange, info: HomeInfo): void {
-  const { headerLines, body } = homePage(info);
-  exchange.answerPlain(200, headerLines, Buffer.from(body));
 }

@@ -5,9 +5,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Buffer } from 'node:buffer';
+import type { Grant } from '../auth/grant.js';
 import type { Delivery, Exchange } from '../broker/exchange.js';
 import type { Session } from '../broker/session.js';
 import type { Message } from '../protocol/message.js';
+import type { PeerAccess } from './peer-access.js';
 import {
   CLOSE,
   KEEP_ALIVE,
@@ -26,6 +28,7 @@ export interface ExchangeOwner {
   readonly session: Session;
   /** Told to begin whenever a reply was made, for it is to be the last. */
   stream: StreamReply | null;
+  readonly access: PeerAccess;
   /** True while replies can still be sent. */
   readonly takesReplies: boolean;
   readonly congested: boolean;
@@ -49,6 +52,7 @@ const INLINE_BYTES_MAX = 8 * 1024;
 
 export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
   readonly request: Message;
+  readonly grant: Grant | null;
   /** True when the request came with an id, so that its reply may go out in any order. */
   readonly named: boolean;
   /** Body bytes of the request as it was read, whatever becomes of `request.body`. */
@@ -66,6 +70,7 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
     super();
     this.#owner = owner;
     this.request = request;
+    this.grant = owner.access.grant;
     this.#id = request.headers.get('id') ?? '';
     this.named = this.#id !== '';
     this.bodyBytes = request.body.length;
@@ -73,8 +78,9 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
     const format = plainLines === null ? null : verdict.streamFormat;
     this.closes = verdict.closes || format !== null;
     this.stream = format === null ? null : new StreamReply(this, format);
-    this.#plain = plainLines !== null && (format !== null || !this.named);
-    this.#headerLines = this.#plain ? plainLines + verdict.headerLines : verdict.headerLines;
+    const lines = format !== null || !this.named ? plainLines : null;
+    this.#plain = lines !== null;
+    this.#headerLines = (lines ?? '') + verdict.headerLines;
   }
 
   get session(): Session {

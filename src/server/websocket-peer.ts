@@ -7,16 +7,19 @@ import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Session } from '../broker/session.js';
+import type { DecoderLimits } from '../protocol/codec.js';
 import type { Message } from '../protocol/message.js';
 import type { ConnectionContext } from './connection-context.js';
 import { FrameTracker } from './frame-tracker.js';
-import type { ServerLimits, ServerTimeouts } from './limits.js';
+import type { ServerTimeouts } from './limits.js';
+import type { PeerAccess } from './peer-access.js';
 import { ReadDeadline, type SLOW } from './read-deadline.js';
 import { WebSocketOutbox } from './websocket-outbox.js';
 
 /** What a peer tells its connection. */
 export interface WebSocketOwner {
   readonly session: Session;
+  readonly access: PeerAccess;
   /** One frame, or fragments put together: to be one whole message. */
   readonly onFrame: (bytes: Buffer) => void;
   /** The peer broke the framing: it was sent a close frame with the reason. */
@@ -40,14 +43,17 @@ const GOING_AWAY = 1001;
  * What makes the WebSockets of a listener. A message that is too large ends with 1009, one of too
  * many fragments with 1008.
  */
-export function webSocketServer(limits: ServerLimits): WebSocketServer {
+export function webSocketServer(
+  { headerBytesMax, bodyBytesMax }: DecoderLimits,
+  fragmentsMax: number,
+): WebSocketServer {
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
     autoPong: false,
-    maxPayload: limits.headerBytesMax + limits.bodyBytesMax,
-    maxFragments: limits.fragmentsMax,
+    maxPayload: headerBytesMax + bodyBytesMax,
+    maxFragments: fragmentsMax,
   });
   // With a listener ws leaves the answer to a bad handshake to the connection.
   return server.on('wsClientError', () => undefined);
@@ -120,7 +126,7 @@ export class WebSocketPeer {
       url: { value: url },
       headers: { value: Object.fromEntries(headers) },
     }) as IncomingMessage;
-    context.webSockets.handleUpgrade(request, socket, rest, (webSocket) => {
+    owner.access.upgrade(context).handleUpgrade(request, socket, rest, (webSocket) => {
       peer = new WebSocketPeer(webSocket, socket, context, owner);
     });
     return peer;

@@ -66,7 +66,8 @@ export class LiveBroker {
       retention: { serverRule: KEEP_ALL, blockBytes: ENGINE_OPTIONS.blockBytes },
       rpc: { timeoutMs: 10_000, callsMax: 10, bytesMax: 1024 },
       limits: new LimitReports(this.clock, { debug: () => undefined, warn: () => undefined }),
-      home: () => undefined,
+      pages: { home: () => undefined, login: () => undefined, logout: () => undefined },
+      refused: () => undefined,
       failed: (where, error) => this.failures.push(`${where}: ${error.stack ?? error.message}`),
     });
     await this.#broker.open();

@@ -3,6 +3,7 @@
  * that the test can stop, empty in part, or lose. Stands where server/connection stands.
  */
 import { Buffer } from 'node:buffer';
+import { ANYONE } from '../../src/auth/grant.js';
 import type { Delivery, Exchange } from '../../src/broker/exchange.js';
 import { Session } from '../../src/broker/session.js';
 import type { Message } from '../../src/protocol/message.js';
@@ -128,6 +129,7 @@ export class Peer implements TurnTask {
 export class TestExchange implements Exchange {
   readonly peer: Peer;
   readonly request: Message;
+  readonly grant = ANYONE;
   readonly id: string;
   /** 0 until it is answered. */
   status = 0;

@@ -1,7 +1,7 @@
 /**
- * Imports point down only. The layers, top first: cli, server, broker (with tracker), queue;
- * protocol and the single files at the bottom may be used by all. The client stands beside them and
- * knows none of the layers, because it also runs in browsers.
+ * Imports point down only. The layers, top first: cli, server, broker (with tracker), queue and
+ * auth; protocol and the single files at the bottom may be used by all. The client stands beside
+ * them and knows none of the layers, because it also runs in browsers.
  */
 import assert from 'node:assert/strict';
 import { dirname, posix } from 'node:path';
@@ -11,11 +11,12 @@ import { isTypeScript, type Source, textFiles } from './sources.js';
 /** What each part may import besides itself and the bottom. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ['server', 'client', 'broker'],
-  cli: ['server', 'broker'],
-  server: ['broker', 'tracker', 'queue'],
-  broker: ['tracker', 'queue'],
+  cli: ['server', 'broker', 'auth'],
+  server: ['broker', 'tracker', 'queue', 'auth'],
+  broker: ['tracker', 'queue', 'auth'],
   tracker: ['queue'],
   queue: [],
+  auth: [],
   client: [],
   protocol: [],
 };
@@ -100,6 +101,8 @@ describe('layers', () => {
       ['client', 'server'],
       ['errors', 'protocol'],
       ['queue', 'tracker'],
+      ['auth', 'broker'],
+      ['queue', 'auth'],
       ['server', 'cli'],
     ] as const) {
       assert(!mayImport(from, to), `${from} imports ${to}`);

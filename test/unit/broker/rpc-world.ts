@@ -11,11 +11,13 @@ import { RpcDesk } from '../../../src/broker/rpc/rpc-desk.js';
 import type { CallOptions } from '../../../src/broker/rpc/rpc-call.js';
 import { Session } from '../../../src/broker/session.js';
 import { Waiter, WaitingLine } from '../../../src/broker/waiting-line.js';
+import { ANYONE } from '../../../src/auth/grant.js';
 import { ZbusError } from '../../../src/errors.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 export class TestExchange implements Exchange {
   readonly session: Session;
+  readonly grant = ANYONE;
   readonly id: string;
   readonly request = {
     method: 'GET',

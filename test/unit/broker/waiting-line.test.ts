@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import type { Exchange } from '../../../src/broker/exchange.js';
+import { ANYONE } from '../../../src/auth/grant.js';
 import { Session } from '../../../src/broker/session.js';
 import { Waiter, WaitingLine } from '../../../src/broker/waiting-line.js';
 
@@ -12,6 +13,7 @@ import { Waiter, WaitingLine } from '../../../src/broker/waiting-line.js';
 class StandingExchange implements Exchange {
   readonly session: Session;
   readonly id: string;
+  readonly grant = ANYONE;
   readonly request = {
     method: 'GET',
     url: '/',
