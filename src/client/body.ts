@@ -34,13 +34,13 @@ function bytesOf(body: Uint8Array | ArrayBuffer): Buffer {
 }
 
 function jsonOf(value: unknown): string {
-  let json: string | undefined;
+  let json: unknown;
   try {
-    json = JSON.stringify(value) as string | undefined;
+    json = JSON.stringify(value);
   } catch (cause) {
     throw new BadRequestError(`The body cannot be sent as JSON: ${String(cause)}`, { cause });
   }
   // What JSON leaves out, such as a function, must not become an empty message.
-  if (json === undefined) throw new BadRequestError('The body cannot be sent as JSON');
+  if (typeof json !== 'string') throw new BadRequestError('The body cannot be sent as JSON');
   return json;
 }

@@ -261,9 +261,9 @@ export class Consumer<Value = unknown>
   // ---- ending ----------------------------------------------------------------------------------
 
   readonly #onAbort = (): void => {
-    const reason: unknown = this.#options.signal?.reason;
+    const error = this.#options.signal?.reason as Error;
     this.#inbox.clear();
-    this.#inbox.end({ error: reason });
+    this.#inbox.end({ error });
     void this.close();
   };
 
@@ -315,10 +315,10 @@ export class Consumer<Value = unknown>
   }
 
   #fail(error: unknown): void {
-    this.#finish({ error });
+    this.#finish({ error: error as Error });
   }
 
-  #finish(failure: { readonly error: unknown } | null): void {
+  #finish(failure: { readonly error: Error } | null): void {
     this.#state = 'ended';
     this.#joined = false;
     this.#stopTimer?.();

@@ -72,3 +72,8 @@ export function errorOf({ status, body }: Message): ZbusError {
   const known = CLASSES.get(status);
   return known === undefined ? new ReplyError(status, message) : new known(message);
 }
+
+/** What was thrown, when it must be an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -19,7 +19,7 @@ export class Inbox<Item extends object> {
   #onIdle: (() => void)[] = [];
   #ended = false;
   /** Thrown once, behind the last item. */
-  #failure: { readonly error: unknown } | null = null;
+  #failure: { readonly error: Error } | null = null;
 
   /** Items that came and were not asked for yet. */
   get length(): number {
@@ -88,7 +88,7 @@ export class Inbox<Item extends object> {
   }
 
   /** Nothing more comes: who asks gets what is there, then the failure, then the end. */
-  end(failure: { readonly error: unknown } | null): void {
+  end(failure: { readonly error: Error } | null): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#failure = failure;

@@ -16,6 +16,7 @@ import {
   type StartOptions,
   type TopicOptions,
 } from './declaration.js';
+import { asError } from './errors.js';
 import type { GroupInfo, ServerInfo, TopicInfo } from './info.js';
 import {
   addOwnHeaders,
@@ -83,7 +84,7 @@ export class MqClient {
     try {
       request = this.#produceRequest(topic, body, options);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(asError(error));
     }
     return this.connection.call(request, this.#limits(options, 'resend'), readProduced);
   }

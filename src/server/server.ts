@@ -7,28 +7,40 @@ import type { Exchange } from '../broker/exchange.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type Config, retentionText } from '../config/config.js';
 import type { Log } from '../log.js';
+import { ClosedError } from '../errors.js';
 import { DiskStore } from '../queue/disk-store.js';
+import { MemoryStore } from '../queue/memory-store.js';
+import type { QueueStore } from '../queue/queue.js';
 import { Turn } from '../turn.js';
 import { version } from '../version.js';
 import { type HostPort, hostPortText, parseHostPort } from './address.js';
 import { type HomeInfo, homePage } from './home.js';
+import { InProcessConnection, type InProcessPeer } from './in-process.js';
 import { Listener } from './listener.js';
 import { outOfDate, readTlsFiles, tlsFilesOf, type TlsMaterial } from './tls-files.js';
 
 /** Within this, `close` ends connections that do not end by themselves. */
 const CLOSE_GRACE_MS = 3000;
 
+/** Where messages live: in `mqDir`, or in memory alone, where `mqDir` is not touched. */
+export type Storage = 'disk' | 'memory';
+
 export class Server {
   readonly #config: Config;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #storage: Storage;
+  readonly #turn = new Turn();
+  readonly #inProcess = new Set<InProcessConnection>();
   #broker: Broker | null = null;
   #listener: Listener | null = null;
+  #onLastInProcess: (() => void) | null = null;
 
-  constructor(config: Config, log: Log, clock = systemClock) {
+  constructor(config: Config, log: Log, clock = systemClock, storage: Storage = 'disk') {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
+    this.#storage = storage;
   }
 
   /**
@@ -37,12 +49,11 @@ export class Server {
    */
   async start(): Promise<HostPort> {
     const tls = this.#readTls();
-    const turn = new Turn();
-    const broker = this.#newBroker(turn);
+    const broker = this.#newBroker();
     this.#broker = broker;
     try {
       await broker.open();
-      return await this.#listen(broker, turn, tls);
+      return await this.#listen(broker, tls);
     } catch (error) {
       await this.close();
       throw error;
@@ -77,7 +88,7 @@ export class Server {
     this.#listener = null;
     this.#broker = null;
     broker?.endCalls();
-    await listener?.close(CLOSE_GRACE_MS);
+    await Promise.all([listener?.close(CLOSE_GRACE_MS), this.#closeInProcess()]);
     await broker?.close();
   }
 
@@ -90,11 +101,43 @@ export class Server {
     return tls;
   }
 
-  async #listen(broker: Broker, turn: Turn, tls: TlsMaterial | null): Promise<HostPort> {
+  /** Connects `peer` without a socket. Throws ClosedError when the broker does not run. */
+  connect(peer: InProcessPeer): InProcessConnection {
+    const broker = this.#broker;
+    if (broker === null) throw new ClosedError('The broker is closed');
+    const connection = new InProcessConnection(peer, {
+      turn: this.#turn,
+      handle: (exchange) => {
+        broker.handle(exchange);
+      },
+      onClose: (closed) => {
+        this.#inProcess.delete(closed);
+        if (this.#inProcess.size === 0) this.#onLastInProcess?.();
+      },
+    });
+    this.#inProcess.add(connection);
+    return connection;
+  }
+
+  async #closeInProcess(): Promise<void> {
+    if (this.#inProcess.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const stopGrace = this.#clock.after(CLOSE_GRACE_MS, () => {
+        for (const connection of this.#inProcess) connection.destroy();
+      });
+      this.#onLastInProcess = () => {
+        stopGrace();
+        resolve();
+      };
+      for (const connection of this.#inProcess) connection.end();
+    });
+  }
+
+  async #listen(broker: Broker, tls: TlsMaterial | null): Promise<HostPort> {
     const config = this.#config;
     const listener = new Listener({
       ...parseHostPort(config.serverAddress),
-      turn,
+      turn: this.#turn,
       handle: (exchange) => {
         broker.handle(exchange);
       },
@@ -131,9 +174,10 @@ export class Server {
     return bound;
   }
 
-  #newBroker(turn: Turn): Broker {
+  #newStore(): QueueStore {
     const config = this.#config;
-    const store = new DiskStore(
+    if (this.#storage === 'memory') return new MemoryStore(config.memoryTopicBytesMax, this.#turn);
+    return new DiskStore(
       {
         dir: config.mqDir,
         blockBytes: config.blockBytes,
@@ -142,11 +186,15 @@ export class Server {
         minFreeBytes: config.minFreeBytes,
         memoryTopicBytesMax: config.memoryTopicBytesMax,
       },
-      turn,
+      this.#turn,
     );
+  }
+
+  #newBroker(): Broker {
+    const config = this.#config;
     const broker: Broker = new Broker({
-      store,
-      turn,
+      store: this.#newStore(),
+      turn: this.#turn,
       clock: this.#clock,
       version,
       ackLevel: config.ackLevel,
