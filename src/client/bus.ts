@@ -9,6 +9,7 @@ import { Connection, type ConnectionEvents, type ConnectionState } from './conne
 import { type ConsumeOptions, Consumer } from './consumer.js';
 import type { Listener } from './emitter.js';
 import { type ConnectOptions, withDefaults } from './options.js';
+import { startTimer } from './timer.js';
 import type { Transport } from './transport.js';
 
 const CLOSE_TIMEOUT_MS = 5000;
@@ -113,13 +114,18 @@ export class Bus implements AsyncDisposable {
     const { clock } = this.#connection.options;
     const endMs = clock.nowMs() + timeoutMs;
     const consumers = [...this.#connection.streams].filter((one) => one instanceof Consumer);
+    if (consumers.length > 0) await this.#endConsumers(consumers, timeoutMs);
+    await this.#connection.close(Math.max(0, endMs - clock.nowMs()));
+  }
+
+  /** Meanwhile calls are taken: what is in hand may lead to messages before it is acknowledged. */
+  async #endConsumers(consumers: readonly Consumer[], timeoutMs: number): Promise<void> {
     const settled = Promise.all(consumers.map((one) => one.close().then(() => one.idle())));
     let stopTimer = (): void => undefined;
     const late = new Promise<void>((resolve) => {
-      stopTimer = clock.after(timeoutMs, resolve);
+      stopTimer = startTimer(this.#connection.options.clock, timeoutMs, resolve);
     });
     await Promise.race([settled, late]);
     stopTimer();
-    await this.#connection.close(Math.max(0, endMs - clock.nowMs()));
   }
 }

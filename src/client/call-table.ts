@@ -5,9 +5,7 @@
 import type { Clock } from '../clock.js';
 import type { Call } from './call.js';
 import { TimeoutError } from './errors.js';
-
-/** Timers hold 31 bits of milliseconds; what is due later is looked at then. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
+import { startTimer } from './timer.js';
 
 export class CallTable {
   readonly #clock: Clock;
@@ -69,8 +67,7 @@ export class CallTable {
   #arm(atMs: number): void {
     this.#stopTimer?.();
     this.#timerMs = atMs;
-    const delayMs = Math.min(Math.max(0, atMs - this.#clock.nowMs()), TIMER_MAX_MS);
-    this.#stopTimer = this.#clock.after(delayMs, () => {
+    this.#stopTimer = startTimer(this.#clock, atMs - this.#clock.nowMs(), () => {
       this.#timerMs = Infinity;
       this.#expire();
     });

@@ -16,6 +16,7 @@ import { IdSource } from './id-source.js';
 import { LinkKeeper, type LinkOwner } from './link-keeper.js';
 import type { ConnectionOptions } from './options.js';
 import { newRequest } from './requests.js';
+import { startTimer } from './timer.js';
 import type { Link, Transport } from './transport.js';
 
 /** What the application may listen to. */
@@ -289,7 +290,7 @@ export class Connection implements LinkOwner {
     this.#state = 'closing';
     if (this.#calls.size > 0) {
       await new Promise<void>((resolve) => {
-        const stopTimer = this.options.clock.after(timeoutMs, resolve);
+        const stopTimer = startTimer(this.options.clock, timeoutMs, resolve);
         this.#onDrained = () => {
           stopTimer();
           resolve();

@@ -87,6 +87,7 @@ export class Consumer<Value = unknown>
 
   /** Called by `break` and the like. */
   async return(): Promise<IteratorResult<ReceivedMessage<Value>, undefined>> {
+    this.#inbox.release();
     await this.close();
     this.#inbox.clear();
     return { done: true, value: undefined };

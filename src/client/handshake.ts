@@ -8,6 +8,7 @@ import { ClosedError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import type { Message } from '../protocol/message.js';
 import { ConnectionLostError, errorOf, TimeoutError } from './errors.js';
+import { startTimer } from './timer.js';
 import type { Link, LinkEvents, Transport } from './transport.js';
 
 export interface HandshakeOwner extends LinkEvents {
@@ -38,7 +39,7 @@ export class Handshake implements LinkEvents {
     this.#owner = owner;
     const { clock, timeoutMs, ping } = options;
     this.#pingId = ping.headers.get(Header.id);
-    this.#stopTimer = clock.after(timeoutMs, () => {
+    this.#stopTimer = startTimer(clock, timeoutMs, () => {
       this.#fail(new TimeoutError(`${transport.address} did not answer within ${timeoutMs} ms`));
     });
     transport.connect(this, this.#aborter.signal).then(

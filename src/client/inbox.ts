@@ -65,10 +65,13 @@ export class Inbox<Item extends object> {
 
   /** The application is done with the item. */
   settle(item: Item): void {
-    if (!this.#inHand.delete(item) || this.#inHand.size > 0) return;
-    const waiting = this.#onIdle;
-    this.#onIdle = [];
-    for (const resolve of waiting) resolve();
+    if (this.#inHand.delete(item) && this.#inHand.size === 0) this.#tellIdle();
+  }
+
+  /** The application asks for no more, and is done with what it has. */
+  release(): void {
+    this.#inHand.clear();
+    this.#tellIdle();
   }
 
   /** Resolves once nothing is in the application's hands. */
@@ -98,6 +101,12 @@ export class Inbox<Item extends object> {
       this.#failure = null;
     }
     this.#takers = [];
+  }
+
+  #tellIdle(): void {
+    const waiting = this.#onIdle;
+    this.#onIdle = [];
+    for (const resolve of waiting) resolve();
   }
 
   #shift(): Item | undefined {

@@ -5,6 +5,7 @@
 import { type Bus, connect, connectOver } from '../../../src/client/bus.js';
 import type { ConnectOptions } from '../../../src/client/options.js';
 import type { ReceivedMessage } from '../../../src/client/stored-message.js';
+import type { LinkEvents } from '../../../src/client/transport.js';
 import type { TestBroker } from '../../support/broker.js';
 import { onCleanUp } from '../../support/cleanup.js';
 
@@ -38,7 +39,7 @@ function connectBus(
   if (transport === 'WebSocket') return connect(`ws://127.0.0.1:${broker.port}`, options);
   const inProcess = {
     address: 'the test broker',
-    connect: async (...[events]: Parameters<Parameters<typeof connectOver>[0][0]['connect']>) => {
+    connect: async (events: LinkEvents) => {
       await Promise.resolve();
       return broker.connectInProcess(events);
     },
@@ -52,7 +53,7 @@ export function closeLater(bus: Bus): void {
 
 /** The next `count` messages of an iteration that goes on. */
 export async function take<Value>(
-  messages: AsyncIterator<ReceivedMessage<Value>>,
+  messages: AsyncIterator<ReceivedMessage<Value>, undefined>,
   count: number,
 ): Promise<ReceivedMessage<Value>[]> {
   const taken: ReceivedMessage<Value>[] = [];

@@ -2,12 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Bus } from '../../../src/client/bus.js';
 import type { Body } from '../../../src/client/body.js';
-import {
-  BadRequestError,
-  FramingError,
-  LimitError,
-  NotFoundError,
-} from '../../../src/errors.js';
+import { BadRequestError, FramingError, LimitError, NotFoundError } from '../../../src/errors.js';
 import { TestBroker } from '../../support/broker.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { openBus, take, transports } from './buses.js';
