@@ -114,7 +114,7 @@ export class Bus implements AsyncDisposable {
     const { clock } = this.#connection.options;
     const endMs = clock.nowMs() + timeoutMs;
     const consumers = [...this.#connection.streams].filter((one) => one instanceof Consumer);
-    if (consumers.length > 0) await this.#endConsumers(consumers, timeoutMs);
+    if (consumers.length > 0 && timeoutMs > 0) await this.#endConsumers(consumers, timeoutMs);
     await this.#connection.close(Math.max(0, endMs - clock.nowMs()));
   }
 

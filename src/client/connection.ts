@@ -288,7 +288,7 @@ export class Connection implements LinkOwner {
 
   async #close(timeoutMs: number): Promise<void> {
     this.#state = 'closing';
-    if (this.#calls.size > 0) {
+    if (this.#calls.size > 0 && timeoutMs > 0) {
       await new Promise<void>((resolve) => {
         const stopTimer = startTimer(this.options.clock, timeoutMs, resolve);
         this.#onDrained = () => {
@@ -297,7 +297,7 @@ export class Connection implements LinkOwner {
         };
       });
     }
-    await this.#keeper.stop();
+    await this.#keeper.stop(timeoutMs > 0 ? 'gracefully' : 'at once');
     this.#finish(null);
     this.#opened?.reject(closedError());
   }

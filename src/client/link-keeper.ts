@@ -84,8 +84,8 @@ export class LinkKeeper {
     );
   }
 
-  /** Sends what waits and ends the link; resolves once it is gone. */
-  async stop(): Promise<void> {
+  /** Ends the link, gracefully once what waits was sent; resolves when it is gone. */
+  async stop(how: 'gracefully' | 'at once'): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#stopTimer?.();
@@ -101,7 +101,8 @@ export class LinkKeeper {
         stopTimer();
         resolve();
       };
-      link.end();
+      if (how === 'gracefully') link.end();
+      else link.destroy();
     });
   }
 
