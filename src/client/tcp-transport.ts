@@ -3,7 +3,7 @@
  * address.ts when an address asks for it, so that a browser need not have `node:net`.
  */
 import type { Buffer } from 'node:buffer';
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { Decoder } from '../protocol/codec.js';
 import { requestHead } from '../protocol/encode.js';
@@ -63,7 +63,9 @@ function openSocket({ host, port, tls }: TcpTarget): { socket: Socket; upEvent: 
     });
     return { socket, upEvent: 'connect' };
   }
-  const socket = connectTls({ servername: host, ...(tls === true ? {} : tls), host, port });
+  // RFC 6066: an address is no server name; certificates are checked against it all the same.
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  const socket = connectTls({ ...name, ...(tls === true ? {} : tls), host, port });
   socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
   return { socket, upEvent: 'secureConnect' };
 }
