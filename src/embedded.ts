@@ -24,9 +24,9 @@ export interface EmbeddedOptions extends Partial<Omit<Config, 'serverAddress'>> 
 }
 
 /**
- * Starts a broker: `startBroker({ mqDir: './data', port: 15555 })`, `startBroker({ memory: true })`.
- * It also takes every option of the command line (docs/operations.md). Rejects with ConfigError,
- * ListenError, or StorageFailedError when the folder is in use.
+ * Starts a broker: `startBroker({ mqDir: './data', port: 15555 })`, `startBroker({ memory: true
+ * })`. It also takes every option of the command line (docs/operations.md). Rejects with
+ * ConfigError, ListenError, or StorageFailedError when the folder is in use.
  */
 export async function startBroker(options: EmbeddedOptions): Promise<EmbeddedBroker> {
   const { memory = false, port = 0, host = '127.0.0.1', log, ...rest } = options;

@@ -20,8 +20,8 @@ export interface ConsumeOptions extends GroupOptions {
   readonly group?: string;
   /**
    * Messages that may be on their way to the application or in its hands. Default 100 where the
-   * group asks for acknowledgements. Where it does not, a message is done with when it was received,
-   * so that what was fetched ahead is lost with this process: the default is 1 there.
+   * group asks for acknowledgements. Where it does not, a message is done with when it was
+   * received, so that what was fetched ahead is lost with this process: the default is 1 there.
    */
   readonly prefetch?: number;
   /** Ends the iteration with the signal's reason. */

@@ -1,6 +1,6 @@
 /**
- * Finds a peer that is gone without a word (a cable, a frozen machine): when a link is silent for an
- * interval, it is asked; when it stays silent for another, it is dead. Also keeps an idle
+ * Finds a peer that is gone without a word (a cable, a frozen machine): when a link is silent for
+ * an interval, it is asked; when it stays silent for another, it is dead. Also keeps an idle
  * connection from being closed by the broker. Owned by Connection, one for each link.
  */
 import type { Clock } from '../clock.js';

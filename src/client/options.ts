@@ -1,4 +1,6 @@
-/** The options of a connection, with their defaults. Read by connect and by the classes below it. */
+/**
+ * The options of a connection, with their defaults. Read by connect and by the classes below it.
+ */
 import { type Clock, systemClock } from '../clock.js';
 
 /** Options of TLS as `tls.connect` of Node takes them; `true` for its defaults. */

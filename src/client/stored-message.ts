@@ -1,4 +1,6 @@
-/** Messages as an application gets them. Made by MqClient and Consumer from what the broker sends. */
+/**
+ * Messages as an application gets them. Made by MqClient and Consumer from what the broker sends.
+ */
 import { Header, isPassedOn } from '../protocol/headers.js';
 import type { Message } from '../protocol/message.js';
 import { textOf } from '../protocol/names.js';

@@ -1,7 +1,7 @@
 /**
- * WebSocket: one frame a message. Uses the platform's WebSocket, and the package `ws` where there is
- * none (Node 20) or where TLS needs options of its own. Loaded by address.ts when an address asks
- * for it.
+ * WebSocket: one frame a message. Uses the platform's WebSocket, and the package `ws` where there
+ * is none (Node 20) or where TLS needs options of its own. Loaded by address.ts when an address
+ * asks for it.
  */
 import { Buffer } from 'node:buffer';
 import { FramingError } from '../errors.js';

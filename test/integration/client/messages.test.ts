@@ -76,7 +76,7 @@ for (const transport of transports) {
       assert.equal(message?.contentType, 'text/xml');
     });
 
-    it('a message knows where and when it was stored, and may be sent on with its headers', async () => {
+    it('a message knows where and when it was stored, and may be sent on as it is', async () => {
       const first = await bus.produce('T', 'one', { headers: { a: 'b' } });
       const consumer = bus.consume('T');
       const [message] = await take(consumer, 1);
