@@ -6,12 +6,7 @@ export { Bus, connect } from './client/bus.js';
 export type { ConnectionEvents, ConnectionState } from './client/connection.js';
 export { Consumer, type ConsumeOptions } from './client/consumer.js';
 export type { GroupOptions, StartOptions, TopicOptions } from './client/declaration.js';
-export {
-  BufferFullError,
-  ConnectionLostError,
-  ReplyError,
-  TimeoutError,
-} from './client/errors.js';
+export { BufferFullError, ConnectionLostError, ReplyError, TimeoutError } from './client/errors.js';
 export type { GroupInfo, ServerAddress, ServerInfo, TopicInfo } from './client/info.js';
 export {
   type AskedLevel,
