@@ -35,8 +35,19 @@ export async function connectOver(
   transports: readonly Transport[],
   options: ConnectOptions = {},
 ): Promise<Bus> {
+  const { signal } = options;
+  signal?.throwIfAborted();
   const connection = new Connection(transports, withDefaults(options));
-  await connection.open();
+  const onAbort = (): void => void connection.close(0);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    await connection.open();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
   return new Bus(new MqClient(connection));
 }
 

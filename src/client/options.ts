@@ -19,6 +19,8 @@ export interface ConnectOptions {
    * reject; `true` lets it wait until there is one, as it does later when a connection is lost.
    */
   readonly waitForBroker?: boolean;
+  /** Ends an attempt to connect, with the signal's reason; of no meaning once there is a bus. */
+  readonly signal?: AbortSignal | undefined;
   /** Bounds of the wait before a connection is tried again. Default 100 and 10,000 ms. */
   readonly reconnect?: { readonly minMs?: number; readonly maxMs?: number };
   /**

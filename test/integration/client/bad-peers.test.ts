@@ -234,6 +234,12 @@ describe('time', () => {
     assert.equal(delays.at(-1), 50);
   });
 
+  it('does not pass while a connection is closed that answers', async () => {
+    await bus.produce('T', 'x');
+    await bus.close();
+    assert.equal(bus.state, 'closed');
+  });
+
   it('does not go on for a client that is closed', async () => {
     proxy.targetPort = null;
     proxy.cut();

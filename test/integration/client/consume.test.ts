@@ -179,6 +179,9 @@ for (const transport of transports) {
       await until(async () => (await bus.query('T')).consumerCount === 1);
       const leaving = bus.consume('T', ACKS);
       const never = leaving.next();
+      // Behind the first answer it has been told of its group, behind the second it waits in line.
+      await bus.client.ping();
+      await bus.client.ping();
       await leaving.close();
       assert.equal((await never).done, true);
       await produce('one', 'two');

@@ -30,4 +30,10 @@ await bus.close({ timeoutMs: 50 });
 const open = await connect(`127.0.0.1:${brokerPort}`);
 const silent = open.produce('T', 'z', { timeoutMs: 1e9 });
 await open.close();
+
+const signal = AbortSignal.timeout(100);
+const patient = { waitForBroker: true, reconnect: { minMs: 1e6, maxMs: 1e6 }, signal };
+await connect('127.0.0.1:1', patient).catch((/** @type {unknown} */ error) => {
+  console.log(error instanceof Error ? 'gave up' : String(error));
+});
 console.log(`produced ${produced.attempts} ${(await silent).offset}`);

@@ -30,7 +30,7 @@ describe('the end of a client', () => {
       if (text.includes('cut')) proxy.cut();
     });
     const [code] = (await once(child, 'close')) as [number | null];
-    assert.equal(output, 'cut\nproduced 1 2\n');
+    assert.equal(output, 'cut\ngave up\nproduced 1 2\n');
     assert.equal(code, 0);
   });
 
