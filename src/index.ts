@@ -1,10 +1,31 @@
 /**
  * The public interface of the package: what is not exported here may change in any release.
  */
+export type { Body } from './client/body.js';
+export { Bus, connect } from './client/bus.js';
+export type { ConnectionEvents, ConnectionState } from './client/connection.js';
+export { Consumer, type ConsumeOptions } from './client/consumer.js';
+export type { GroupOptions, StartOptions, TopicOptions } from './client/declaration.js';
+export { BufferFullError, ConnectionLostError, ReplyError, TimeoutError } from './client/errors.js';
+export type { GroupInfo, ServerAddress, ServerInfo, TopicInfo } from './client/info.js';
+export {
+  type AskedLevel,
+  type CallLimits,
+  type InGroup,
+  MqClient,
+  type Produced,
+  type ProduceOptions,
+} from './client/mq-client.js';
+export type { ConnectOptions, TlsOptions } from './client/options.js';
+export { Producer } from './client/producer.js';
+export type { HeaderValues } from './client/requests.js';
+export { ReceivedMessage, StoredMessage } from './client/stored-message.js';
 export { type Config, defaultConfig } from './config/config.js';
 export { ConfigError, type ConfigSources, loadConfig } from './config/sources.js';
+export { EmbeddedBroker, type EmbeddedOptions, startBroker } from './embedded.js';
 export * from './errors.js';
 export { createLog, type Log, type LogOptions, type ReopenableLog } from './log.js';
+export { Mask } from './protocol/masks.js';
 export type { HostPort } from './server/address.js';
 export { Server } from './server/server.js';
 export { version } from './version.js';

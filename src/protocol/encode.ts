@@ -58,27 +58,37 @@ export function statusText(status: number): string {
 
 /** A request as bytes. Throws BadRequestError when a part of it cannot be a part of a head. */
 export function encodeRequest(message: Message): Buffer {
+  return joined(requestHead(message), message.body);
+}
+
+/**
+ * A request up to its body, as latin1: for a sender that joins many of them in one write. Throws
+ * BadRequestError when a part of it cannot be a part of a head.
+ */
+export function requestHead(message: Message): string {
   const { method, url, httpMinor } = message;
   if (!TOKEN.test(method)) throw new BadRequestError('Bad method: must be a token');
   if (!TARGET.test(url)) {
     throw new BadRequestError('Bad URL: must be latin1 without spaces and control characters');
   }
-  return encode(`${method} ${url} HTTP/1.${httpMinor}`, message);
+  return head(`${method} ${url} HTTP/1.${httpMinor}`, message);
 }
 
 /** A reply as bytes. Throws BadRequestError when a part of it cannot be a part of a head. */
 export function encodeReply(message: Message): Buffer {
   const { status, httpMinor } = message;
-  return encode(`HTTP/1.${httpMinor} ${status} ${statusText(status)}`, message);
+  return joined(head(`HTTP/1.${httpMinor} ${status} ${statusText(status)}`, message), message.body);
 }
 
-function encode(startLine: string, message: Message): Buffer {
-  const { headers, body } = message;
-  let head = `${startLine}\r\n`;
+function head(startLine: string, { headers, body }: Message): string {
+  let text = `${startLine}\r\n`;
   for (const [name, value] of headers) {
-    if (name !== 'content-length' && name !== 'transfer-encoding') head += headerLine(name, value);
+    if (name !== 'content-length' && name !== 'transfer-encoding') text += headerLine(name, value);
   }
-  head += `content-length: ${body.length}\r\n\r\n`;
+  return `${text}content-length: ${body.length}\r\n\r\n`;
+}
+
+function joined(head: string, body: Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(head.length + body.length);
   bytes.write(head, 'latin1');
   body.copy(bytes, head.length);

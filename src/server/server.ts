@@ -7,12 +7,16 @@ import { Broker } from '../broker/broker.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type Config, retentionText } from '../config/config.js';
 import type { Log } from '../log.js';
+import { ClosedError } from '../errors.js';
 import { LimitReports } from '../limit-reports.js';
 import { DiskStore } from '../queue/disk-store.js';
+import { MemoryStore } from '../queue/memory-store.js';
+import type { QueueStore } from '../queue/queue.js';
 import { Turn } from '../turn.js';
 import { version } from '../version.js';
 import { type HostPort, hostPortText, parseHostPort } from './address.js';
 import { addressToOpen } from './exposure.js';
+import { InProcessConnection, type InProcessPeer } from './in-process.js';
 import { Listener } from './listener.js';
 import { pages } from './pages.js';
 import { RefusalLog } from './refusal-log.js';
@@ -21,6 +25,9 @@ import { outOfDate, readTlsFiles, tlsFilesOf, type TlsMaterial } from './tls-fil
 /** Within this, `close` ends connections that do not end by themselves. */
 const CLOSE_GRACE_MS = 3000;
 
+/** Where messages live: in `mqDir`, or in memory alone, where `mqDir` is not touched. */
+export type Storage = 'disk' | 'memory';
+
 export class Server {
   readonly #config: Config;
   readonly #log: Log;
@@ -28,15 +35,20 @@ export class Server {
   readonly #limits: LimitReports;
   readonly #refusals: RefusalLog;
   #tokens: TokenStore | null = null;
+  readonly #storage: Storage;
+  readonly #turn = new Turn();
+  readonly #inProcess = new Set<InProcessConnection>();
   #broker: Broker | null = null;
   #listener: Listener | null = null;
+  #onLastInProcess: (() => void) | null = null;
 
-  constructor(config: Config, log: Log, clock = systemClock) {
+  constructor(config: Config, log: Log, clock = systemClock, storage: Storage = 'disk') {
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
     this.#limits = new LimitReports(clock, log);
     this.#refusals = new RefusalLog(clock, log);
+    this.#storage = storage;
   }
 
   /**
@@ -50,12 +62,11 @@ export class Server {
     if (config.tokenFile !== null) {
       this.#tokens = new TokenStore(config.tokenFile, this.#clock, this.#log);
     }
-    const turn = new Turn();
-    const broker = this.#newBroker(turn);
+    const broker = this.#newBroker();
     this.#broker = broker;
     try {
       await broker.open();
-      return await this.#listen(wanted, broker, turn, tls);
+      return await this.#listen(wanted, broker, tls);
     } catch (error) {
       await this.close();
       throw error;
@@ -100,7 +111,7 @@ export class Server {
     });
     broker?.endCalls();
     broker?.drain();
-    await connectionsClosed;
+    await Promise.all([connectionsClosed, this.#closeInProcess()]);
     await broker?.close();
     this.#limits.close();
   }
@@ -114,16 +125,43 @@ export class Server {
     return tls;
   }
 
-  async #listen(
-    wanted: HostPort,
-    broker: Broker,
-    turn: Turn,
-    tls: TlsMaterial | null,
-  ): Promise<HostPort> {
+  /** Connects `peer` without a socket. Throws ClosedError when the broker does not run. */
+  connect(peer: InProcessPeer): InProcessConnection {
+    const broker = this.#broker;
+    if (broker === null) throw new ClosedError('The broker is closed');
+    const connection = new InProcessConnection(peer, {
+      turn: this.#turn,
+      handle: (exchange) => {
+        broker.handle(exchange);
+      },
+      onClose: (closed) => {
+        this.#inProcess.delete(closed);
+        if (this.#inProcess.size === 0) this.#onLastInProcess?.();
+      },
+    });
+    this.#inProcess.add(connection);
+    return connection;
+  }
+
+  async #closeInProcess(): Promise<void> {
+    if (this.#inProcess.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const stopGrace = this.#clock.after(CLOSE_GRACE_MS, () => {
+        for (const connection of this.#inProcess) connection.destroy();
+      });
+      this.#onLastInProcess = () => {
+        stopGrace();
+        resolve();
+      };
+      for (const connection of this.#inProcess) connection.end();
+    });
+  }
+
+  async #listen(wanted: HostPort, broker: Broker, tls: TlsMaterial | null): Promise<HostPort> {
     const config = this.#config;
     const listener = new Listener({
       ...wanted,
-      turn,
+      turn: this.#turn,
       handle: (exchange) => {
         broker.handle(exchange);
       },
@@ -169,9 +207,10 @@ export class Server {
     return bound;
   }
 
-  #newBroker(turn: Turn): Broker {
+  #newStore(): QueueStore {
     const config = this.#config;
-    const store = new DiskStore(
+    if (this.#storage === 'memory') return new MemoryStore(config.memoryTopicBytesMax, this.#turn);
+    return new DiskStore(
       {
         dir: config.mqDir,
         blockBytes: config.blockBytes,
@@ -180,11 +219,15 @@ export class Server {
         minFreeBytes: config.minFreeBytes,
         memoryTopicBytesMax: config.memoryTopicBytesMax,
       },
-      turn,
+      this.#turn,
     );
+  }
+
+  #newBroker(): Broker {
+    const config = this.#config;
     const broker: Broker = new Broker({
-      store,
-      turn,
+      store: this.#newStore(),
+      turn: this.#turn,
       clock: this.#clock,
       version,
       ackLevel: config.ackLevel,

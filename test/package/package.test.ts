@@ -55,6 +55,7 @@ describe('the package', function () {
 
   it('has types that a strict program compiles against', async () => {
     const program = `
+      import { type Bus, connect, Mask, startBroker } from 'zbus';
       import { type Config, ConfigError, createLog, defaultConfig, loadConfig, Server,
         StorageFullError, version, ZbusError } from 'zbus';
       const config: Config = loadConfig({ flags: { ackLevel: 'page' }, env: process.env });
@@ -67,6 +68,18 @@ describe('the package', function () {
       const code: \`ZBUS_\${string}\` = full.code;
       const text = [host, port, version, level, code].join();
       if (full.status === 507) throw new ConfigError(text);
+      const bus: Bus = await connect(['127.0.0.1:1', 'ws://localhost:2'], { tls: { ca: 'x' } });
+      const { attempts }: { attempts: number } = await bus.produce('T', { a: 1 }, { tag: 'x' });
+      for await (const message of bus.consume<{ a: number }>('T', { mask: Mask.ackRequired })) {
+        const a: number = message.json().a + attempts;
+        await message.nack({ delayMs: a });
+      }
+      const depth: number = (await bus.query('T')).messageDepth;
+      const window: number | undefined = (await bus.query('T', { group: 'g' })).ackWindow;
+      await using broker = await startBroker({ memory: true, ackLevel: 'page' });
+      text.concat(broker.address, String(depth), String(window));
+      // @ts-expect-error what a level may be is known
+      await bus.produce('T', 'x', { ackLevel: 'fast' });
       // @ts-expect-error a level that does not exist must not compile
       config.ackLevel satisfies 'fast';
     `;
@@ -96,6 +109,7 @@ describe('the package', function () {
       'SECURITY.md',
       'ARCHITECTURE.md',
       'docs/protocol.md',
+      'docs/client.md',
       'docs/operations.md',
       'docs/disk-format.md',
       'binding.gyp',

@@ -8,6 +8,8 @@ import { cpSync } from 'node:fs';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { type Config, defaultConfig } from '../../src/config/config.js';
 import type { Log } from '../../src/log.js';
+import { ClosedError } from '../../src/errors.js';
+import type { InProcessConnection, InProcessPeer } from '../../src/server/in-process.js';
 import { Server } from '../../src/server/server.js';
 import { Authority } from './certificates.js';
 import { Client } from './client.js';
@@ -90,6 +92,12 @@ export class TestBroker {
   connect(): Promise<Client> {
     const { authority, port } = this;
     return authority === null ? Client.connect(port) : connectTlsClient(port, authority);
+  }
+
+  /** Without a socket. Throws ClosedError while it is stopped. */
+  connectInProcess(peer: InProcessPeer): InProcessConnection {
+    if (this.#server === null) throw new ClosedError('The broker is closed');
+    return this.#server.connect(peer);
   }
 
   #log(): Log {

@@ -19,6 +19,14 @@ describe('documents', () => {
     assert.deepEqual(missing, []);
   });
 
+  it('docs/client.md explains every error code of the client', () => {
+    const codes = readText('src/client/errors.ts').match(/'ZBUS_[A-Z_]+'/g) ?? [];
+    assert(codes.length > 0, 'no codes found in src/client/errors.ts');
+    const page = readText('docs/client.md');
+    const missing = codes.map((code) => code.slice(1, -1)).filter((code) => !page.includes(code));
+    assert.deepEqual(missing, []);
+  });
+
   it('docs/operations.md has a row for every option with its flag, variable and default', () => {
     const rows = readText('docs/operations.md')
       .split('\n')

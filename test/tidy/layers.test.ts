@@ -10,7 +10,8 @@ import { isTypeScript, type Source, textFiles } from './sources.js';
 
 /** What each part may import besides itself and the bottom. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  index: ['server', 'client', 'broker'],
+  index: ['embedded', 'server', 'client', 'broker'],
+  embedded: ['server', 'client'],
   cli: ['server', 'broker', 'auth'],
   server: ['broker', 'tracker', 'queue', 'auth'],
   broker: ['tracker', 'queue', 'auth'],

@@ -1,0 +1,46 @@
+/** Bodies: what an application gives, as bytes with their content type, and back. Pure. */
+import { Buffer } from 'node:buffer';
+import { BadRequestError } from '../errors.js';
+
+/**
+ * What can be sent: text, bytes, or any other value as JSON. Bytes are not copied: leave them as
+ * they are until the call has ended.
+ */
+export type Body = string | Uint8Array | ArrayBuffer | object | number | boolean | null | undefined;
+
+export interface EncodedBody {
+  readonly bytes: Buffer;
+  /** null when there is no body. */
+  readonly contentType: string | null;
+}
+
+const NO_BODY: EncodedBody = { bytes: Buffer.alloc(0), contentType: null };
+
+/** Throws BadRequestError for a value that JSON cannot hold. */
+export function encodeBody(body: Body): EncodedBody {
+  if (body === undefined) return NO_BODY;
+  if (typeof body === 'string') {
+    return { bytes: Buffer.from(body), contentType: 'text/plain; charset=utf-8' };
+  }
+  if (body instanceof Uint8Array || body instanceof ArrayBuffer) {
+    return { bytes: bytesOf(body), contentType: 'application/octet-stream' };
+  }
+  return { bytes: Buffer.from(jsonOf(body)), contentType: 'application/json' };
+}
+
+function bytesOf(body: Uint8Array | ArrayBuffer): Buffer {
+  if (body instanceof ArrayBuffer) return Buffer.from(body);
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+}
+
+function jsonOf(value: unknown): string {
+  let json: unknown;
+  try {
+    json = JSON.stringify(value);
+  } catch (cause) {
+    throw new BadRequestError(`The body cannot be sent as JSON: ${String(cause)}`, { cause });
+  }
+  // What JSON leaves out, such as a function, must not become an empty message.
+  if (typeof json !== 'string') throw new BadRequestError('The body cannot be sent as JSON');
+  return json;
+}

@@ -1,0 +1,142 @@
+/**
+ * The short way: one object that produces, consumes and declares. Made by `connect`, or by an
+ * embedded broker. Thin: MqClient and Consumer do the work.
+ */
+import { transportOf } from './address.js';
+import type { Body } from './body.js';
+import { type InGroup, MqClient, type Produced, type ProduceOptions } from './mq-client.js';
+import { Connection, type ConnectionEvents, type ConnectionState } from './connection.js';
+import { type ConsumeOptions, Consumer } from './consumer.js';
+import type { Listener } from './emitter.js';
+import { type ConnectOptions, withDefaults } from './options.js';
+import { startTimer } from './timer.js';
+import type { Transport } from './transport.js';
+
+const CLOSE_TIMEOUT_MS = 5000;
+
+/**
+ * Connects to a broker: `connect('127.0.0.1:15555')`, `connect('ws://broker.example:15555')`. Of
+ * several addresses of one broker the first that answers is taken. Rejects with ConnectionLostError
+ * when none does (see `waitForBroker`), with BadRequestError for an address that is none.
+ */
+export async function connect(
+  address: string | readonly string[],
+  options: ConnectOptions = {},
+): Promise<Bus> {
+  const addresses = typeof address === 'string' ? [address] : address;
+  return connectOver(
+    addresses.map((one) => transportOf(one, options.tls)),
+    options,
+  );
+}
+
+/** As `connect`, over transports of one's own. */
+export async function connectOver(
+  transports: readonly Transport[],
+  options: ConnectOptions = {},
+): Promise<Bus> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const connection = new Connection(transports, withDefaults(options));
+  const onAbort = (): void => void connection.close(0);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    await connection.open();
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+  return new Bus(new MqClient(connection));
+}
+
+export class Bus implements AsyncDisposable {
+  /** Every command that is not here. */
+  readonly client: MqClient;
+  /** Makes a topic, or a group of it, or changes what is there. */
+  readonly declare: MqClient['declare'];
+  /** What is known of the topic, of a group of it, or of the broker. */
+  readonly query: MqClient['query'];
+  readonly #connection: Connection;
+  #closing: Promise<void> | null = null;
+
+  constructor(client: MqClient) {
+    this.client = client;
+    this.declare = client.declare.bind(client);
+    this.query = client.query.bind(client);
+    this.#connection = client.connection;
+  }
+
+  get state(): ConnectionState {
+    return this.#connection.state;
+  }
+
+  /** Calls `listener` at each `name`, until the returned function is called. */
+  on<Name extends keyof ConnectionEvents>(
+    name: Name,
+    listener: Listener<ConnectionEvents[Name]>,
+  ): () => void {
+    return this.#connection.events.on(name, listener);
+  }
+
+  /**
+   * Stores a message: text, bytes, or a value as JSON. Resolves once it has reached its ack level.
+   * When the connection is lost meanwhile it is sent again under the same id, and `attempts` says
+   * so.
+   */
+  produce(topic: string, body?: Body, options?: ProduceOptions): Promise<Produced> {
+    return this.client.produce(topic, body, options);
+  }
+
+  /**
+   * The messages of a group, to iterate over. Topic and group are made, or changed, as the options
+   * say, when the iteration begins and after each loss of the connection.
+   */
+  consume<Value = unknown>(topic: string, options?: ConsumeOptions): Consumer<Value> {
+    return new Consumer<Value>(this.#connection, topic, options);
+  }
+
+  /** Removes the topic with all in it, or a group of it. */
+  remove(topic: string, options?: InGroup): Promise<void> {
+    return this.client.remove(topic, options);
+  }
+
+  /** Drops all messages of the topic, or moves the group to its end. */
+  empty(topic: string, options?: InGroup): Promise<void> {
+    return this.client.empty(topic, options);
+  }
+
+  /**
+   * Ends in good order: consumers ask for no more, what is in the application's hands may still be
+   * settled, calls get their answers; then the connection ends. What takes longer than `timeoutMs`
+   * (default 5000) fails with ClosedError. Twice is once.
+   */
+  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.timeoutMs ?? CLOSE_TIMEOUT_MS);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const { clock } = this.#connection.options;
+    const endMs = clock.nowMs() + timeoutMs;
+    const consumers = [...this.#connection.streams].filter((one) => one instanceof Consumer);
+    if (consumers.length > 0 && timeoutMs > 0) await this.#endConsumers(consumers, timeoutMs);
+    await this.#connection.close(Math.max(0, endMs - clock.nowMs()));
+  }
+
+  /** Meanwhile calls are taken: what is in hand may lead to messages before it is acknowledged. */
+  async #endConsumers(consumers: readonly Consumer[], timeoutMs: number): Promise<void> {
+    const settled = Promise.all(consumers.map((one) => one.close().then(() => one.idle())));
+    let stopTimer = (): void => undefined;
+    const late = new Promise<void>((resolve) => {
+      stopTimer = startTimer(this.#connection.options.clock, timeoutMs, resolve);
+    });
+    await Promise.race([settled, late]);
+    stopTimer();
+  }
+}

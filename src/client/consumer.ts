@@ -1,0 +1,330 @@
+/**
+ * A consumer of a group as an async iterable: asks for messages as the application takes them, and
+ * goes on by itself on the next link when one is lost. Made by Bus.consume, or on its own.
+ */
+import { BadRequestError, ConflictError } from '../errors.js';
+import { CommandName } from '../protocol/commands.js';
+import { Header } from '../protocol/headers.js';
+import type { Message } from '../protocol/message.js';
+import { checkGroupName, checkTopicName, latin1Of, nameKey } from '../protocol/names.js';
+import type { Connection, Stream } from './connection.js';
+import { addDeclaration, type GroupOptions } from './declaration.js';
+import { ConnectionLostError, errorOf } from './errors.js';
+import { Inbox } from './inbox.js';
+import type { GroupInfo } from './info.js';
+import { newRequest, nothing, offsetList, readJson } from './requests.js';
+import { ReceivedMessage, type Receiver } from './stored-message.js';
+
+export interface ConsumeOptions extends GroupOptions {
+  /** Absent: the group named like the topic. */
+  readonly group?: string;
+  /**
+   * Messages that may be on their way to the application or in its hands. Default 100 where the
+   * group asks for acknowledgements. Where it does not, a message is done with when it was
+   * received, so that what was fetched ahead is lost with this process: the default is 1 there.
+   */
+  readonly prefetch?: number;
+  /** Ends the iteration with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const PREFETCH_WITH_ACKS = 100;
+/** After this long a broker that was stopping, and has not gone, is asked again. */
+const REFUSED_AGAIN_MS = 1000;
+/** The link ends them: what was received on it can be settled on it alone. */
+const CALL = { timeoutMs: Infinity, onLost: 'fail' } as const;
+const LEAVE = { timeoutMs: 5000, onLost: 'fail' } as const;
+
+export class Consumer<Value = unknown>
+  implements AsyncIterableIterator<ReceivedMessage<Value>>, AsyncDisposable, Stream, Receiver
+{
+  readonly id: string;
+  readonly topic: string;
+  readonly group: string;
+  readonly #connection: Connection;
+  readonly #options: ConsumeOptions;
+  readonly #inbox = new Inbox<ReceivedMessage<Value>>();
+  #state: 'new' | 'open' | 'ending' | 'ended' = 'new';
+  /** The group was declared on the link that is up: messages may be asked for. */
+  #joined = false;
+  /** True when the group asks for acknowledgements, once that is known. */
+  #explicit = false;
+  #prefetch = 1;
+  /** Asked for on this link and not here yet. */
+  #outstanding = 0;
+  /** Came while the consumer was leaving. */
+  #late: ReceivedMessage<Value>[] = [];
+  #closing: Promise<void> | null = null;
+  #stopTimer: (() => void) | null = null;
+
+  constructor(connection: Connection, topic: string, options: ConsumeOptions = {}) {
+    const { prefetch } = options;
+    if (prefetch !== undefined && !(Number.isSafeInteger(prefetch) && prefetch >= 1)) {
+      throw new BadRequestError(`Bad prefetch "${prefetch}": must be a whole number from 1`);
+    }
+    this.#connection = connection;
+    this.topic = checkTopicName(topic);
+    this.group = checkGroupName(options.group ?? topic);
+    this.id = connection.ids.next();
+    this.#options = options;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /**
+   * The next message; whoever asks is done with the one before. Rejects with the error that ended
+   * the consumer, such as NotFoundError when the topic was removed or ForbiddenError when the group
+   * is exclusive and in use.
+   */
+  next(): Promise<IteratorResult<ReceivedMessage<Value>, undefined>> {
+    if (this.#state === 'new') this.#open();
+    const next = this.#inbox.next();
+    this.#replenish();
+    return next;
+  }
+
+  /** Called by `break` and the like. */
+  async return(): Promise<IteratorResult<ReceivedMessage<Value>, undefined>> {
+    this.#inbox.release();
+    await this.close();
+    this.#inbox.clear();
+    return { done: true, value: undefined };
+  }
+
+  /**
+   * Asks for no more and leaves the group. What was fetched ahead goes back to it at once; where
+   * the group acknowledges by itself it cannot, and the iteration hands it out before it ends.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Resolves once the application has settled what it was handed, or asks for the next message. At
+   * once where nothing is to be settled.
+   */
+  idle(): Promise<void> {
+    return this.#explicit ? this.#inbox.idle() : Promise.resolve();
+  }
+
+  // ---- for Connection --------------------------------------------------------------------------
+
+  onUp(): void {
+    if (this.#state === 'open') void this.#join();
+  }
+
+  onReply(reply: Message): void {
+    if (reply.status === 200) {
+      this.#outstanding--;
+      this.#received(new ReceivedMessage<Value>(reply, this, this.#connection.epoch));
+    } else if (reply.status === 503) {
+      this.#retryJoin();
+    } else {
+      this.#fail(errorOf(reply));
+    }
+  }
+
+  onDown(): void {
+    this.#joined = false;
+    this.#outstanding = 0;
+    this.#stopTimer?.();
+    // They come again; what a group that acknowledges by itself is done with does not.
+    if (this.#explicit) this.#inbox.clear();
+  }
+
+  onClosed(error: Error): void {
+    if (this.#state === 'ending') this.#finish(null);
+    else this.#fail(error);
+  }
+
+  // ---- for ReceivedMessage ---------------------------------------------------------------------
+
+  acknowledge(message: ReceivedMessage<Value>): Promise<void> {
+    if (this.#explicit) return this.#settle(message, CommandName.ack);
+    this.#inbox.settle(message);
+    return Promise.resolve();
+  }
+
+  giveBack(message: ReceivedMessage<Value>, delayMs: number): Promise<void> {
+    return this.#settle(message, CommandName.nack, delayMs);
+  }
+
+  renew(message: ReceivedMessage<Value>): Promise<void> {
+    return this.#settle(message, CommandName.renew);
+  }
+
+  // ---- joining ---------------------------------------------------------------------------------
+
+  #open(): void {
+    this.#state = 'open';
+    const { signal } = this.#options;
+    if (signal?.aborted === true) {
+      this.#fail(signal.reason);
+      return;
+    }
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#connection.addStream(this);
+  }
+
+  /** Declares the group, which may be gone, and learns whether it asks for acknowledgements. */
+  async #join(): Promise<void> {
+    const { epoch } = this.#connection;
+    try {
+      const request = this.#request(CommandName.declare, this.#connection.ids.next());
+      addDeclaration(request.headers, this.#options);
+      const info = await this.#connection.call(request.message, CALL, readJson);
+      const { ackWindow } = info as GroupInfo;
+      if (this.#state !== 'open' || epoch !== this.#connection.epoch) return;
+      this.#explicit = ackWindow !== undefined;
+      this.#prefetch = this.#options.prefetch ?? (this.#explicit ? PREFETCH_WITH_ACKS : 1);
+      this.#joined = this.#connection.connected;
+      this.#replenish();
+    } catch (error) {
+      // It joins again on the next link.
+      if (!(error instanceof ConnectionLostError)) this.#fail(error);
+    }
+  }
+
+  #retryJoin(): void {
+    this.#joined = false;
+    this.#outstanding = 0;
+    this.#stopTimer?.();
+    this.#stopTimer = this.#connection.options.clock.after(REFUSED_AGAIN_MS, () => {
+      this.onUp();
+    });
+  }
+
+  /** Asks for as many as were finished, once that is half of what may be under way. */
+  #replenish(): void {
+    if (!this.#joined) return;
+    const waiting = this.#outstanding + this.#inbox.length;
+    const room = this.#prefetch - waiting - this.#inbox.inHandCount;
+    if (room > 0 && (2 * room >= this.#prefetch || waiting === 0)) this.#ask(room);
+  }
+
+  #ask(count: number): void {
+    this.#outstanding += count;
+    const { message, headers } = this.#request(CommandName.consume, this.id);
+    headers.set(Header.prefetch, String(count));
+    this.#connection.post(message);
+  }
+
+  #request(cmd: string, id: string): { message: Message; headers: Map<string, string> } {
+    const headers = new Map([
+      [Header.topic, latin1Of(this.topic)],
+      [Header.consumeGroup, latin1Of(this.group)],
+    ]);
+    return { message: newRequest(cmd, id, headers), headers };
+  }
+
+  // ---- messages --------------------------------------------------------------------------------
+
+  #received(message: ReceivedMessage<Value>): void {
+    if (this.#state === 'ending' && this.#explicit) this.#late.push(message);
+    else this.#inbox.push(message);
+  }
+
+  #settle(message: ReceivedMessage<Value>, cmd: string, delayMs = 0): Promise<void> {
+    const settled = this.#sendSettle(message, cmd, delayMs);
+    // Whoever does not look at the outcome gets the message again: nothing is lost by it.
+    settled.catch(nothing);
+    return settled;
+  }
+
+  async #sendSettle(message: ReceivedMessage<Value>, cmd: string, delayMs: number): Promise<void> {
+    if (!this.#explicit) {
+      throw new ConflictError(
+        `ConsumeGroup(${this.group}) acknowledges by itself: consume with mask: Mask.ackRequired`,
+      );
+    }
+    if (!this.#connection.connected || message.epoch !== this.#connection.epoch) {
+      throw new ConnectionLostError(
+        'The connection on which the message came is gone: the message comes again',
+      );
+    }
+    const request = this.#request(cmd, this.#connection.ids.next());
+    request.headers.set(Header.offset, String(message.offset));
+    if (delayMs > 0) request.headers.set(Header.delay, String(delayMs));
+    try {
+      await this.#connection.call(request.message, CALL, nothing);
+    } finally {
+      if (cmd !== CommandName.renew) this.#inbox.settle(message);
+    }
+  }
+
+  // ---- ending ----------------------------------------------------------------------------------
+
+  readonly #onAbort = (): void => {
+    const error = this.#options.signal?.reason as Error;
+    this.#inbox.clear();
+    this.#inbox.end({ error });
+    void this.close();
+  };
+
+  async #close(): Promise<void> {
+    if (this.#state === 'open') {
+      this.#state = 'ending';
+      if (this.#explicit) {
+        this.#late = this.#inbox.clear();
+        this.#inbox.end(null);
+      }
+      if (this.#joined) await this.#leave();
+    }
+    this.#finish(null);
+  }
+
+  /** Returns once nothing comes any more and what came too late was given back. */
+  async #leave(): Promise<void> {
+    this.#joined = false;
+    const { message } = this.#request(CommandName.unconsume, this.#connection.ids.next());
+    this.#connection.post(message);
+    // It took all of this connection's consumers out of the group's line.
+    for (const stream of this.#connection.streams) {
+      if (stream instanceof Consumer && stream !== this && stream.#isOf(this)) stream.#rejoin();
+    }
+    try {
+      // Requests take effect in order, so all that was delivered comes before this answer.
+      await this.#connection.call(this.#connection.newPing(), LEAVE, nothing);
+      if (this.#late.length > 0) await this.#giveBackLate();
+    } catch {
+      // Without the link they go back by themselves.
+    }
+  }
+
+  async #giveBackLate(): Promise<void> {
+    const { message, headers } = this.#request(CommandName.nack, this.#connection.ids.next());
+    headers.set(Header.offsets, offsetList(this.#late.map(({ offset }) => offset)));
+    await this.#connection.call(message, LEAVE, nothing);
+  }
+
+  #isOf({ topic, group }: Pick<Consumer, 'topic' | 'group'>): boolean {
+    return nameKey(topic) === nameKey(this.topic) && nameKey(group) === nameKey(this.group);
+  }
+
+  #rejoin(): void {
+    const count = this.#outstanding;
+    if (!this.#joined || count === 0) return;
+    this.#outstanding = 0;
+    this.#ask(count);
+  }
+
+  #fail(error: unknown): void {
+    this.#finish({ error: error as Error });
+  }
+
+  #finish(failure: { readonly error: Error } | null): void {
+    this.#state = 'ended';
+    this.#joined = false;
+    this.#stopTimer?.();
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#connection.removeStream(this);
+    this.#inbox.end(failure);
+  }
+}

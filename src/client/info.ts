@@ -1,0 +1,77 @@
+/** What the broker tells of itself: its JSON (docs/protocol.md, JSON), as types. */
+
+export interface ServerAddress {
+  readonly address: string;
+  readonly sslEnabled: boolean;
+}
+
+export interface GroupInfo {
+  readonly topicName: string;
+  readonly groupName: string;
+  readonly mask: number;
+  readonly filter: string;
+  /** Not yet delivered, or to be delivered again; the filter is not looked at. */
+  readonly messageCount: number;
+  readonly consumerCount: number;
+  /** `address:port` of each; null when there is none. */
+  readonly consumerList: readonly string[] | null;
+  readonly creator: string;
+  readonly createdTime: number;
+  readonly lastUpdatedTime: number;
+  /** Messages deleted before the group was done with them. */
+  readonly lostCount?: number;
+  /** These only where consumers must acknowledge. */
+  readonly ackWindow?: number;
+  readonly ackTimeoutMs?: number;
+  readonly maxAttempts?: number;
+  readonly deadTopic?: string;
+  readonly settledOffset?: number;
+  readonly nextOffset?: number;
+  readonly inFlightCount?: number;
+  readonly returnedCount?: number;
+  readonly redeliveredCount?: number;
+  readonly deadCount?: number;
+  /** These only in the answer about one group. */
+  readonly inFlight?: readonly {
+    readonly offset: number;
+    readonly retry: number;
+    readonly consumer: string;
+    readonly timeoutInMs: number;
+  }[];
+  readonly returned?: readonly {
+    readonly offset: number;
+    readonly retry: number;
+    readonly dueInMs: number;
+  }[];
+}
+
+export interface TopicInfo {
+  readonly serverAddress: ServerAddress;
+  readonly serverVersion: string;
+  readonly topicName: string;
+  readonly mask: number;
+  /** Messages kept. */
+  readonly messageDepth: number;
+  readonly consumerCount: number;
+  readonly consumeGroupList: readonly GroupInfo[];
+  readonly creator: string;
+  readonly createdTime: number;
+  readonly lastUpdatedTime: number;
+  readonly retention?: {
+    readonly bytes: number | null;
+    readonly ageMs: number | null;
+    readonly consumed: boolean;
+  };
+  readonly firstOffset?: number;
+  readonly storedBytes?: number;
+  readonly lostCount?: number;
+  readonly readOnly?: true;
+}
+
+export interface ServerInfo {
+  readonly serverAddress: ServerAddress;
+  readonly serverVersion: string;
+  readonly infoVersion: number;
+  readonly trackerList: readonly ServerAddress[];
+  readonly topicTable: Readonly<Record<string, TopicInfo>>;
+}

@@ -1,0 +1,245 @@
+/**
+ * Every command of the protocol as a method, over one connection. Made by `connect`, and the layer
+ * below Bus, Producer and Consumer, which send nothing that is not here.
+ */
+import { LimitError } from '../errors.js';
+import { CommandName } from '../protocol/commands.js';
+import { Header } from '../protocol/headers.js';
+import type { Message } from '../protocol/message.js';
+import { checkGroupName, checkId, checkTag, checkTopicName, latin1Of } from '../protocol/names.js';
+import { type Body, encodeBody } from './body.js';
+import type { Call, CallOptions } from './call.js';
+import type { Connection } from './connection.js';
+import {
+  addDeclaration,
+  type GroupOptions,
+  type StartOptions,
+  type TopicOptions,
+} from './declaration.js';
+import { asError } from './errors.js';
+import type { GroupInfo, ServerInfo, TopicInfo } from './info.js';
+import {
+  addOwnHeaders,
+  type HeaderValues,
+  namingValue,
+  newRequest,
+  nothing,
+  offsetList,
+  readJson,
+} from './requests.js';
+import { StoredMessage } from './stored-message.js';
+
+/** How long a call may take, and who may end it. */
+export interface CallLimits {
+  /** Milliseconds until the answer must be there; Infinity: without end. */
+  readonly timeoutMs?: number;
+  /** Ends the call with the signal's reason. What was sent may be carried out all the same. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a 200 to a produce must mean: docs/protocol.md, produce. */
+export type AskedLevel = 'disk' | 'page' | 'none';
+
+export interface ProduceOptions extends CallLimits {
+  readonly tag?: string;
+  /** Handed to consumers as they are, under lower-case names. */
+  readonly headers?: HeaderValues;
+  /** The message's id; made up when absent. */
+  readonly id?: string;
+  /** Absent: the topic's level, else the broker's. */
+  readonly ackLevel?: AskedLevel;
+}
+
+export interface Produced {
+  readonly id: string;
+  /** The message's number in its topic. */
+  readonly offset: number;
+  /** What was reached. */
+  readonly ackLevel: AskedLevel | 'memory';
+  /** The broker's time, milliseconds since 1970. */
+  readonly timestampMs: number;
+  /**
+   * How often it was sent. Above 1 the answer to an earlier time was lost with its connection, so
+   * the message may be stored more than once, under one id.
+   */
+  readonly attempts: number;
+}
+
+/** Names a group, whose message was received on the connection that is up. */
+export interface InGroup extends CallLimits {
+  readonly group?: string;
+}
+
+export class MqClient {
+  /** The layer below, for the classes of this folder. */
+  readonly connection: Connection;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+  }
+
+  /** Stores a message. A connection that is lost meanwhile means that it is sent again. */
+  produce(topic: string, body?: Body, options: ProduceOptions = {}): Promise<Produced> {
+    let request: Message;
+    try {
+      request = this.#produceRequest(topic, body, options);
+    } catch (error) {
+      return Promise.reject(asError(error));
+    }
+    return this.connection.call(request, this.#limits(options, 'resend'), readProduced);
+  }
+
+  /** Makes a topic, or a group of it, or changes what is there. Absent options change nothing. */
+  declare(
+    topic: string,
+    options: TopicOptions & GroupOptions & StartOptions & CallLimits & { group: string },
+  ): Promise<GroupInfo>;
+  declare(topic: string, options?: TopicOptions & CallLimits): Promise<TopicInfo>;
+  async declare(
+    topic: string,
+    options: TopicOptions & GroupOptions & StartOptions & InGroup = {},
+  ): Promise<TopicInfo | GroupInfo> {
+    const request = this.#request(CommandName.declare, topic, options.group);
+    addDeclaration(request.headers, options);
+    const limits = this.#limits(options, 'resend');
+    return (await this.connection.call(request.message, limits, readJson)) as TopicInfo | GroupInfo;
+  }
+
+  /** What is known of the topic, of a group of it, or of the broker. */
+  query(topic: string, options: CallLimits & { group: string }): Promise<GroupInfo>;
+  query(topic: string, options?: CallLimits): Promise<TopicInfo>;
+  query(): Promise<ServerInfo>;
+  async query(topic?: string, options: InGroup = {}): Promise<TopicInfo | GroupInfo | ServerInfo> {
+    const { message } = this.#request(CommandName.query, topic, options.group);
+    const limits = this.#limits(options, 'resend');
+    return (await this.connection.call(message, limits, readJson)) as
+      TopicInfo | GroupInfo | ServerInfo;
+  }
+
+  /** Removes the topic with all in it, or a group of it. NotFoundError when it is not there. */
+  remove(topic: string, options: InGroup = {}): Promise<void> {
+    return this.#command(CommandName.remove, topic, options);
+  }
+
+  /** Drops all messages of the topic, or moves the group to its end. */
+  empty(topic: string, options: InGroup = {}): Promise<void> {
+    return this.#command(CommandName.empty, topic, options);
+  }
+
+  /** The message with this number; no group's position moves. NotFoundError when there is none. */
+  async read<Value = unknown>(
+    topic: string,
+    offset: number,
+    options: CallLimits = {},
+  ): Promise<StoredMessage<Value>> {
+    const { message, headers } = this.#request(CommandName.consume, topic, undefined);
+    headers.set(Header.offset, String(offset));
+    const limits = this.#limits(options, 'resend');
+    return this.connection.call(message, limits, (reply) => new StoredMessage<Value>(reply));
+  }
+
+  /** Sends dead messages back to their group, `limit` of them at most; returns how many. */
+  async redrive(
+    topic: string,
+    options: InGroup & { readonly limit?: number } = {},
+  ): Promise<number> {
+    const { message, headers } = this.#request(CommandName.redrive, topic, options.group);
+    if (options.limit !== undefined) headers.set(Header.limit, String(options.limit));
+    return this.connection.call(message, this.#limits(options, 'fail'), (reply) => {
+      return (readJson(reply) as { redriven: number }).redriven;
+    });
+  }
+
+  /** Done with these messages: see ReceivedMessage.ack, which is this for one message. */
+  ack(topic: string, offsets: number | readonly number[], options: InGroup = {}): Promise<void> {
+    return this.#settle(CommandName.ack, topic, offsets, options);
+  }
+
+  /** Gives these messages back, to be delivered again after `delayMs`. */
+  nack(
+    topic: string,
+    offsets: number | readonly number[],
+    options: InGroup & { readonly delayMs?: number } = {},
+  ): Promise<void> {
+    return this.#settle(CommandName.nack, topic, offsets, options, options.delayMs);
+  }
+
+  /** Begins the ack timeout of these messages anew. */
+  renew(topic: string, offsets: number | readonly number[], options: InGroup = {}): Promise<void> {
+    return this.#settle(CommandName.renew, topic, offsets, options);
+  }
+
+  /** Resolves when the broker answers. */
+  ping(options: CallLimits = {}): Promise<void> {
+    const request = this.connection.newPing();
+    return this.connection.call(request, this.#limits(options, 'resend'), nothing);
+  }
+
+  #produceRequest(topic: string, body: Body, options: ProduceOptions): Message {
+    const { tag, headers: own, id, ackLevel } = options;
+    const { bytes, contentType } = encodeBody(body);
+    const { bodyBytesMax } = this.connection.options;
+    if (bytes.length > bodyBytesMax) {
+      throw new LimitError(`The body has ${bytes.length} bytes: bodyBytesMax is ${bodyBytesMax}`);
+    }
+    // What is the same in all comes first: the broker knows the lines of the request before.
+    const headers = new Map<string, string>();
+    headers.set(Header.topic, latin1Of(checkTopicName(topic)));
+    if (own !== undefined) addOwnHeaders(headers, own);
+    if (contentType !== null && !headers.has(Header.contentType)) {
+      headers.set(Header.contentType, contentType);
+    }
+    if (ackLevel !== undefined) headers.set(Header.ackLevel, ackLevel);
+    if (tag !== undefined && tag !== '') {
+      const value = namingValue(Header.tag, tag);
+      checkTag(value);
+      headers.set(Header.tag, value);
+    }
+    const wireId = id === undefined ? this.connection.ids.next() : checkId(latin1Of(id));
+    return newRequest(CommandName.produce, wireId, headers, bytes);
+  }
+
+  #request(
+    cmd: string,
+    topic: string | undefined,
+    group: string | undefined,
+  ): { message: Message; headers: Map<string, string> } {
+    const headers = new Map<string, string>();
+    if (topic !== undefined) headers.set(Header.topic, latin1Of(checkTopicName(topic)));
+    if (group !== undefined) headers.set(Header.consumeGroup, latin1Of(checkGroupName(group)));
+    return { message: newRequest(cmd, this.connection.ids.next(), headers), headers };
+  }
+
+  async #command(cmd: string, topic: string, options: InGroup): Promise<void> {
+    const { message } = this.#request(cmd, topic, options.group);
+    await this.connection.call(message, this.#limits(options, 'fail'), nothing);
+  }
+
+  async #settle(
+    cmd: string,
+    topic: string,
+    offsets: number | readonly number[],
+    options: InGroup,
+    delayMs = 0,
+  ): Promise<void> {
+    const { message, headers } = this.#request(cmd, topic, options.group);
+    if (typeof offsets === 'number') headers.set(Header.offset, String(offsets));
+    else headers.set(Header.offsets, offsetList(offsets));
+    if (delayMs > 0) headers.set(Header.delay, String(delayMs));
+    await this.connection.call(message, this.#limits(options, 'fail'), nothing);
+  }
+
+  #limits({ timeoutMs, signal }: CallLimits, onLost: CallOptions['onLost']): CallOptions {
+    return { timeoutMs: timeoutMs ?? this.connection.options.timeoutMs, signal, onLost };
+  }
+}
+
+function readProduced({ headers, body }: Message, { id, attempts }: Call): Produced {
+  return {
+    id,
+    offset: Number(headers.get(Header.offset)),
+    ackLevel: (headers.get(Header.ackLevel) ?? 'none') as Produced['ackLevel'],
+    timestampMs: Number(body.toString('latin1')),
+    attempts,
+  };
+}
