@@ -101,7 +101,7 @@ describe('the documents', function () {
         cwd: installed.folder,
         env: installed.env,
       });
-      assert.equal(stdout, 'OK\n');
+      assert.equal(stdout, "{ item: 'tea', count: 2 }\n");
     }
   });
 });
