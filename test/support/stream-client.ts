@@ -4,8 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { type IncomingMessage, type OutgoingHttpHeaders, request } from 'node:http';
+import { request as secureRequest } from 'node:https';
+import type { Authority } from './certificates.js';
 import { onCleanUp } from './cleanup.js';
 import { EventParser } from './event-parser.js';
+import { trusting } from './tls.js';
 import { until } from './wait.js';
 
 export interface StreamedMessage {
@@ -23,6 +26,13 @@ export interface StreamedMessage {
 export interface StreamFailure {
   readonly status: number;
   readonly error: string;
+}
+
+/** A broker as a client reaches it. */
+export interface Reached {
+  readonly port: number;
+  /** Whom the client trusts; without one it speaks plain TCP. */
+  readonly authority?: Authority | null;
 }
 
 export interface StreamOptions {
@@ -52,13 +62,13 @@ export class StreamClient {
 
   /** Asks for `path` and waits for the head of a stream. */
   static async open(
-    port: number,
+    broker: Reached,
     path: string,
     options: StreamOptions = {},
   ): Promise<StreamClient> {
     const { format = 'events', headers } = options;
     const accept = format === 'events' ? 'text/event-stream' : 'application/x-ndjson';
-    const response = await ask(port, path, { accept, ...headers });
+    const response = await ask(broker, path, { accept, ...headers });
     assert.equal(response.statusCode, 200, path);
     return new StreamClient(response, format);
   }
@@ -120,13 +130,17 @@ export class StreamClient {
 
 /** One request on a connection of its own; resolves with the head of the answer. */
 export function ask(
-  port: number,
+  { port, authority = null }: Reached,
   path: string,
   headers: OutgoingHttpHeaders,
   method = 'GET',
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const sent = request({ port, host: '127.0.0.1', path, headers, method, agent: false }, resolve);
+    const to = { port, host: '127.0.0.1', path, headers, method, agent: false };
+    const sent =
+      authority === null
+        ? request(to, resolve)
+        : secureRequest({ ...to, ...trusting(authority) }, resolve);
     sent.on('error', reject);
     sent.end();
     onCleanUp(() => {
@@ -137,12 +151,12 @@ export function ask(
 
 /** The status and the text of an answer that is no stream. */
 export async function askText(
-  port: number,
+  broker: Reached,
   path: string,
   headers: OutgoingHttpHeaders,
   method = 'GET',
 ): Promise<readonly [number | undefined, string]> {
-  const response = await ask(port, path, headers, method);
+  const response = await ask(broker, path, headers, method);
   let text = '';
   for await (const chunk of response.setEncoding('utf8')) text += chunk as string;
   return [response.statusCode, text];

@@ -30,7 +30,7 @@ async function start(topicMask = 0): Promise<void> {
 /** A stream that says what it saw last. */
 function resume(lastSeen: number | string, query = '?prefetch=1'): Promise<StreamClient> {
   const headers = { 'last-event-id': lastSeen };
-  return StreamClient.open(broker.port, `/consume/t/g${query}`, { headers });
+  return StreamClient.open(broker, `/consume/t/g${query}`, { headers });
 }
 
 async function consumersLeft(count: number): Promise<void> {
@@ -42,7 +42,7 @@ async function consumersLeft(count: number): Promise<void> {
 
 /** Takes the first `count` messages, which then are behind the group. */
 async function consumed(count: number): Promise<void> {
-  const stream = await StreamClient.open(broker.port, `/consume/t/g?prefetch=${count}`);
+  const stream = await StreamClient.open(broker, `/consume/t/g?prefetch=${count}`);
   await stream.ended();
   await consumersLeft(0);
 }
@@ -75,7 +75,7 @@ describe('a stream that resumes', () => {
     await start();
     await produceAll(client, 't', numbered(3));
     await consumed(3);
-    const stream = await StreamClient.open(broker.port, '/consume/t/g?last-event-id=0&prefetch=2');
+    const stream = await StreamClient.open(broker, '/consume/t/g?last-event-id=0&prefetch=2');
     await stream.ended();
     assert.deepEqual(stream.offsets, [1, 2]);
   });
@@ -102,7 +102,7 @@ describe('a stream that resumes', () => {
     await start();
     await produceAll(client, 't', numbered(4));
     await consumed(3);
-    const other = await StreamClient.open(broker.port, '/consume/t/g');
+    const other = await StreamClient.open(broker, '/consume/t/g');
     await other.got(1);
     const stream = await resume(0, '');
     await produceAll(client, 't', numbered(4));
@@ -115,11 +115,11 @@ describe('a stream that resumes', () => {
 
   it('misses nothing below what it saw last that had come back from another', async () => {
     await start();
-    const lost = await StreamClient.open(broker.port, '/consume/t/g');
+    const lost = await StreamClient.open(broker, '/consume/t/g');
     lost.response.pause();
     // More than its connection takes, so that it gets no other.
     await produceAll(client, 't', [{ body: 'x'.repeat(16 * 1024 * 1024) }]);
-    const other = await StreamClient.open(broker.port, '/consume/t/g');
+    const other = await StreamClient.open(broker, '/consume/t/g');
     await produceAll(client, 't', numbered(4));
     await other.got(4);
     assert.deepEqual(other.offsets, range(1, 4));
@@ -138,7 +138,7 @@ describe('a stream that resumes', () => {
     await consumed(10);
     assert.equal(await firstBehind(4), 5);
     await broker.restart();
-    const stream = await StreamClient.open(broker.port, '/consume/t/g?prefetch=1');
+    const stream = await StreamClient.open(broker, '/consume/t/g?prefetch=1');
     await stream.ended();
     assert.deepEqual(stream.offsets, [6]);
   });
@@ -197,9 +197,11 @@ describe('a stream over connections that break at any byte', () => {
       while (seen.at(-1) !== count - 1) {
         const last = seen.at(-1);
         const headers = last === undefined ? {} : { 'last-event-id': last };
-        const stream = await StreamClient.open(port, '/consume/t/g', { format, headers }).catch(
-          () => null,
-        );
+        const stream = await StreamClient.open(
+          { port, authority: broker.authority },
+          '/consume/t/g',
+          { format, headers },
+        ).catch(() => null);
         connections++;
         if (stream !== null) {
           await until(() => stream.end !== null || stream.offsets.at(-1) === count - 1);
@@ -223,10 +225,10 @@ describe('streams of a broker that is told to stop', () => {
     const producer = await child.connect();
     await producer.expect(200, 'declare', { topic: 't' });
     const streams = await Promise.all(
-      range(0, 19).map(() => StreamClient.open(child.port, '/consume/t')),
+      range(0, 19).map(() => StreamClient.open(child, '/consume/t')),
     );
     await producer.expect(200, 'declare', { topic: 'large' });
-    const deaf = await ask(child.port, '/consume/large', { accept: 'text/event-stream' });
+    const deaf = await ask(child, '/consume/large', { accept: 'text/event-stream' });
     const body = 'x'.repeat(8 * 1024 * 1024);
     await produceAll(producer, 'large', [{ body }, { body }]);
     await produceAll(producer, 't', numbered(40));

@@ -28,7 +28,7 @@ async function start(topicMask = 0): Promise<void> {
 }
 
 function open(query = '', options?: StreamOptions): Promise<StreamClient> {
-  return StreamClient.open(broker.port, `/consume/t/g${query}`, options);
+  return StreamClient.open(broker, `/consume/t/g${query}`, options);
 }
 
 function declareGroup(headers: Headers = {}): Promise<unknown> {
@@ -215,7 +215,7 @@ describe('a stream in its group', () => {
     await declareGroup({ group_mask: EXCLUSIVE });
     const stream = await open();
     const text = 'ConsumeGroup(g) exclusive, forbidden';
-    assert.deepEqual(await askText(broker.port, '/consume/t/g', SSE), [403, text]);
+    assert.deepEqual(await askText(broker, '/consume/t/g', SSE), [403, text]);
     await declareGroup({ group_mask: 0 });
     const second = await open();
     await declareGroup({ group_mask: EXCLUSIVE });
@@ -256,13 +256,13 @@ describe('a stream is refused', () => {
     ['/consume', 400, 'Missing topic'],
   ] as const) {
     it(`with ${status} for ${path}`, async () => {
-      assert.deepEqual(await askText(broker.port, path, SSE), [status, text]);
+      assert.deepEqual(await askText(broker, path, SSE), [status, text]);
     });
   }
 
   it('by a group that asks for acknowledgements, with advice', async () => {
     await declareGroup({ group_mask: ACK_REQUIRED });
-    const [status, text] = await askText(broker.port, '/consume/t/g', SSE);
+    const [status, text] = await askText(broker, '/consume/t/g', SSE);
     assert.equal(status, 400);
     assert.match(text, /^ConsumeGroup\(g\) asks for acknowledgements, .*: consume over TCP/);
   });
@@ -282,8 +282,8 @@ describe('a stream is refused', () => {
     await (await open('?prefetch=2')).ended();
     await consumersLeft(0);
     const headers = { ...SSE, 'last-event-id': 0 };
-    assert.deepEqual(await askText(broker.port, '/consume/t/g', headers, 'HEAD'), [200, '']);
-    assert.equal((await askText(broker.port, '/consume/t/x', SSE, 'HEAD'))[0], 404);
+    assert.deepEqual(await askText(broker, '/consume/t/g', headers, 'HEAD'), [200, '']);
+    assert.equal((await askText(broker, '/consume/t/x', SSE, 'HEAD'))[0], 404);
     assert.equal((await groupInfo()).messageCount, 1);
   });
 });
@@ -298,19 +298,19 @@ describe('what asks for a stream', () => {
   it('may say so in headers or in the other dialect of the URL', async () => {
     await produce(2);
     const headers = { cmd: 'consume', topic: 't', consume_group: 'g', prefetch: 1 };
-    const first = await StreamClient.open(broker.port, '/', { headers });
-    const second = await StreamClient.open(broker.port, '/t/g?cmd=consume&prefetch=1');
+    const first = await StreamClient.open(broker, '/', { headers });
+    const second = await StreamClient.open(broker, '/t/g?cmd=consume&prefetch=1');
     await Promise.all([first.ended(), second.ended()]);
     assert.deepEqual([...first.offsets, ...second.offsets], [0, 1]);
   });
 
   it('gets one message as ever when it names an offset', async () => {
     await produce(2);
-    const answer = await askText(broker.port, '/consume/t/g?offset=1', SSE);
+    const answer = await askText(broker, '/consume/t/g?offset=1', SSE);
     assert.deepEqual(answer, [200, '1']);
   });
 
   it('is consume alone: any other command is answered as ever', async () => {
-    assert.deepEqual(await askText(broker.port, '/ping', SSE), [200, 'OK']);
+    assert.deepEqual(await askText(broker, '/ping', SSE), [200, 'OK']);
   });
 });
