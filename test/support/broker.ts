@@ -15,7 +15,7 @@ import { Authority } from './certificates.js';
 import { Client } from './client.js';
 import { onCleanUp } from './cleanup.js';
 import { tempFolder } from './temp-folder.js';
-import { connectTlsClient, writeServerFiles } from './tls.js';
+import { connectTlsClient, setAuthority, writeServerFiles } from './tls.js';
 
 export class TestBroker {
   /** Set by over-tls.ts: what a test starts speaks TLS without knowing it. */
@@ -61,6 +61,7 @@ export class TestBroker {
   async start(): Promise<void> {
     this.#server = new Server(this.config, this.#log(), this.#clock);
     this.port = (await this.#server.start()).port;
+    setAuthority(this.port, this.authority);
   }
 
   /** What SIGHUP does. */

@@ -35,8 +35,28 @@ export function materialOf(issued: Issued, clientAuthority?: Authority): TlsMate
   };
 }
 
+/** The part of the options of a TLS client that says whom it believes. */
+export interface Trust {
+  readonly ca: string;
+  readonly servername: string;
+}
+
+const authorities = new Map<number, Authority>();
+
+/** Says who vouches for the broker at `port`; null: it speaks plain TCP. */
+export function setAuthority(port: number, authority: Authority | null): void {
+  if (authority === null) authorities.delete(port);
+  else authorities.set(port, authority);
+}
+
+/** What a client of the broker at `port` must trust; null: it speaks plain TCP. */
+export function trustedAt(port: number): Trust | null {
+  const authority = authorities.get(port);
+  return authority === undefined ? null : trusting(authority);
+}
+
 /** What a client that trusts `authority` and nobody else says. */
-export function trusting(authority: Authority): ConnectionOptions {
+export function trusting(authority: Authority): Trust {
   return { ca: authority.certificatePem, servername: 'localhost' };
 }
 

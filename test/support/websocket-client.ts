@@ -9,6 +9,7 @@ import { type ClientOptions, WebSocket } from 'ws';
 import { frame, type Headers } from './client.js';
 import { onCleanUp } from './cleanup.js';
 import { type Reply, ReplyParser } from './reply-parser.js';
+import { trustedAt } from './tls.js';
 
 export class WebSocketClient {
   readonly webSocket: WebSocket;
@@ -37,7 +38,9 @@ export class WebSocketClient {
   }
 
   static async connect(port: number, options: ClientOptions = {}): Promise<WebSocketClient> {
-    const client = new WebSocketClient(new WebSocket(`ws://127.0.0.1:${port}/any/path`, options));
+    const trust = trustedAt(port);
+    const url = `${trust === null ? 'ws' : 'wss'}://127.0.0.1:${port}/any/path`;
+    const client = new WebSocketClient(new WebSocket(url, { ...trust, ...options }));
     await once(client.webSocket, 'open');
     return client;
   }
