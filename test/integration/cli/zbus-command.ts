@@ -1,15 +1,16 @@
 /**
- * The zbus command in a process of its own, run from the sources with flags as a user gives them.
- * Killed by cleanUp.
+ * The zbus command in a process of its own, compiled from the sources of this clone, with flags
+ * as a user gives them. Killed by cleanUp.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { compileTypeScript } from '../../../scripts/compile-typescript.mjs';
+import { root } from '../../../scripts/toolchain.mjs';
 import { onCleanUp } from '../../support/cleanup.js';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
+const MAIN = join(root, 'dist/cli/main.js');
 
 export class ZbusCommand {
   readonly process: ChildProcessByStdio<null, Readable, Readable>;
@@ -19,7 +20,8 @@ export class ZbusCommand {
   #ended = false;
 
   constructor(flags: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
-    this.process = spawn(process.execPath, ['--import', TSX, MAIN, ...flags], {
+    compileTypeScript();
+    this.process = spawn(process.execPath, [MAIN, ...flags], {
       cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
