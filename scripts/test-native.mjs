@@ -8,10 +8,13 @@ import { join } from 'node:path';
 import { leaveOut, report } from './results.mjs';
 import { findCompiler, findProgram, root } from './toolchain.mjs';
 
+/** Of one thread, and exhaustive: under ThreadSanitizer they take 80 s and can find nothing. */
+const SINGLE_THREADED = 'address:*,check:*,crc32c:*,cursor:*,damage:*,filter:*,format:*,recovery:*';
+
 const BUILDS = [
-  { name: 'plain', sanitize: '' },
-  { name: 'address', sanitize: 'address,undefined' },
-  { name: 'thread', sanitize: 'thread' },
+  { name: 'plain', sanitize: '', exclude: '' },
+  { name: 'address', sanitize: 'address,undefined', exclude: '' },
+  { name: 'thread', sanitize: 'thread', exclude: SINGLE_THREADED },
 ];
 
 /**
@@ -68,8 +71,8 @@ function buildCommands(folder, sanitize) {
   ];
 }
 
-/** @param {{ name: string, sanitize: string }} build */
-async function testBuild({ name, sanitize }) {
+/** @param {{ name: string, sanitize: string, exclude: string }} build */
+async function testBuild({ name, sanitize, exclude }) {
   const folder = sanitize === '' ? 'build' : join('build', `test-${name}`);
   for (const [program = '', ...parameters] of buildCommands(folder, sanitize)) {
     const { status } = spawnSync(program, parameters, { cwd: root, stdio: ['ignore', 2, 2] });
@@ -81,13 +84,16 @@ async function testBuild({ name, sanitize }) {
   }
   const { status, output } = await run(join(root, folder, 'zbus_native_test'), [
     '--no-colors=true',
+    `--test-case-exclude=${exclude}`,
   ]);
   const summary = /test cases: *\d+ \| *(\d+) passed \| *(\d+) failed \| *(\d+) skipped/.exec(
     output,
   );
   const [passed = 0, failed = 0, skipped = 0] = (summary?.slice(1) ?? [0, 0, 0]).map(Number);
   // A sanitizer's finding or a crash fails the run though each case may have passed.
-  report({ passed, failed: status === 0 ? failed : Math.max(failed, 1), skipped });
+  // doctest counts as skipped what it was told to exclude.
+  const left = exclude === '' ? skipped : 0;
+  report({ passed, failed: status === 0 ? failed : Math.max(failed, 1), skipped: left });
   if (status !== 0 || summary === null) process.exitCode = 1;
 }
 
