@@ -184,9 +184,8 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
   }
 
   #reply(status: number, lines: string, body: string | Buffer): void {
-    const text = this.#plain && typeof body === 'string' && body !== '';
-    const type = text && !lines.includes('content-type:') ? TEXT : '';
-    const head = statusLine(status) + lines + type + this.#commonLines(false);
+    const plainLines = this.#plain ? plainLinesOf(lines, body) : '';
+    const head = statusLine(status) + lines + plainLines + this.#commonLines(false);
     if (isBodyless(status)) {
       this.text = `${head}\r\n`;
     } else if (this.request.method === 'HEAD') {
@@ -211,6 +210,17 @@ export class TcpExchange extends ReplySlot implements Exchange, StreamOwner {
     this.#done = true;
     this.#owner.complete(this);
   }
+}
+
+/**
+ * What a browser must be told of a body. One whose type its maker named may be a page of a service;
+ * only pages of the broker come with a policy of their own.
+ */
+function plainLinesOf(lines: string, body: string | Buffer): string {
+  if (lines.includes('content-type:')) {
+    return lines.includes('content-security-policy:') ? '' : SANDBOX;
+  }
+  return typeof body === 'string' && body !== '' ? TEXT : '';
 }
 
 /** Where the header lines of a stored record end: behind its blank line. */

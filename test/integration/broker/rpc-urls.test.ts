@@ -127,6 +127,18 @@ describe('an RPC by URL', () => {
     assert.equal(body.toString(), '<p>ö');
   });
 
+  it('opens in a browser without the rights of the pages of the broker', async () => {
+    const id = await service.wait();
+    const reply = caller.get('/rpc/calc/page');
+    const policy = { 'content-security-policy': "default-src 'self'" };
+    const page = { 'content-type': 'text/html', ...policy };
+    service.answer(await service.client.reply(id), '<script>alert(1)</script>', page);
+    const { headers } = await reply;
+    assert.equal(headers.get('content-type'), 'text/html');
+    assert.equal(headers.get('content-security-policy'), 'sandbox');
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+  });
+
   it('gets no body with a status that has none', async () => {
     const id = await service.wait();
     const reply = caller.get('/rpc/calc/delete/1');
