@@ -1,6 +1,6 @@
 /**
  * `npm test`: builds, then runs every test stage, or those named (`npm test -- unit native`).
- * Stages that mostly compile run beside stages that mostly wait, those that measure run alone.
+ * Stages that mostly compile run beside stages that mostly wait.
  * Prints each stage with its time, what was left out and how to get it, and last one line with the
  * totals of mocha and doctest. ZBUS_REQUIRE_ALL=1 turns what is left out into a failure.
  */
@@ -15,10 +15,15 @@ const BUILD = 'compile';
 /** Compute; at the lowest priority, so that what runs beside them hardly notices. */
 const COMPUTING = ['lint', 'typecheck', 'test:native', 'test:package'];
 /** Start brokers and wait for them; what they check is what happens, not when. */
-const WAITING = ['test:unit', 'test:tls', 'test:browser', 'test:reliability'];
-/** Measure time and memory: nothing runs beside them. */
-const ALONE = ['test:integration', 'test:node'];
-const STAGES = [BUILD, ...COMPUTING, ...WAITING, ...ALONE];
+const WAITING = [
+  'test:unit',
+  'test:tls',
+  'test:browser',
+  'test:reliability',
+  'test:integration',
+  'test:node',
+];
+const STAGES = [BUILD, ...COMPUTING, ...WAITING];
 
 /** @typedef {import('./results.mjs').Result} Result */
 /** @typedef {{ stage: string, passed: boolean, seconds: number, results: Result[] }} Run */
@@ -86,7 +91,6 @@ async function testAll(stages) {
         runLane(COMPUTING, { beside, yielding: beside }),
         runLane(WAITING, { beside, yielding: false }),
       ]);
-      await runLane(ALONE, { beside: false, yielding: false });
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
