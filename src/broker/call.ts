@@ -3,7 +3,7 @@
  * Broker for each exchange; the only place where a header value becomes a number, a name, a mask or
  * a flag.
  */
-import { BadRequestError, type ZbusError } from '../errors.js';
+import { BadRequestError, LimitError, type ZbusError } from '../errors.js';
 import type { LimitReports } from '../limit-reports.js';
 import { Header } from '../protocol/headers.js';
 import { checkFilter } from '../protocol/filter.js';
@@ -21,6 +21,9 @@ import { unauthorized } from './authorize.js';
 import type { Exchange } from './exchange.js';
 
 export const JSON_LINES = 'content-type: application/json\r\n';
+
+/** Timers hold 31 bits of milliseconds. */
+const TIME_MAX_MS = 2 ** 31 - 1;
 
 export class Call {
   readonly exchange: Exchange;
@@ -98,6 +101,20 @@ export class Call {
       );
     }
     return number;
+  }
+
+  /** As `number`, of milliseconds: more than a timer can hold counts as what it can. */
+  timeMs(name: string): number | undefined {
+    const timeMs = this.number(name);
+    return timeMs === undefined ? undefined : Math.min(timeMs, TIME_MAX_MS);
+  }
+
+  /** The request begins to wait. Throws LimitError when too many of its connection do. */
+  wait(): void {
+    if (this.exchange.wait()) return;
+    throw new LimitError('Too many consume requests wait on this connection: waitingMax reached', {
+      limit: 'waitingMax',
+    });
   }
 
   flag(name: string): boolean {

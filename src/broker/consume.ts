@@ -2,15 +2,12 @@
  * The commands consume and unconsume: a place in a group's waiting line, or one message read by its
  * offset.
  */
-import { BadRequestError, LimitError, NotFoundError } from '../errors.js';
+import { BadRequestError, NotFoundError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import { latin1Of } from '../protocol/names.js';
 import type { Call } from './call.js';
 import { consumeAsStream } from './stream.js';
 import type { Topic } from './topic.js';
-
-/** Timers hold 31 bits of milliseconds. */
-const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 
 const RPC_NEEDS_ANSWERS =
   'The topic carries RPC, whose calls a stream cannot answer: consume over TCP or a WebSocket';
@@ -34,18 +31,13 @@ export function consume(call: Call, topic: Topic): void {
     call.exchange.silence();
     return;
   }
-  if (!call.exchange.wait()) {
-    throw new LimitError('Too many consume requests wait on this connection: waitingMax reached', {
-      limit: 'waitingMax',
-    });
-  }
+  call.wait();
   group.consume(call.exchange, { credits: credits ?? 1, timeoutMs });
 }
 
 /** null: waits for ever. Throws BadRequestError. */
 function timeout(call: Call): number | null {
-  const timeoutMs = call.number(Header.timeout);
-  return timeoutMs === undefined ? null : Math.min(timeoutMs, TIMEOUT_MAX_MS);
+  return call.timeMs(Header.timeout) ?? null;
 }
 
 /** Messages granted under the request's id; undefined for one. Throws BadRequestError. */

@@ -3,7 +3,7 @@
  * instead of a reply each. Called by consume.ts when the request asks for it.
  */
 import type { Buffer } from 'node:buffer';
-import { BadRequestError, ClosedError, LimitError } from '../errors.js';
+import { BadRequestError, ClosedError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import { latin1Of } from '../protocol/names.js';
 import type { Call } from './call.js';
@@ -27,14 +27,7 @@ export function consumeAsStream(
   if (group.explicit) throw new BadRequestError(needsAcks(group));
   // The answer to HEAD takes no message.
   if (exchange.request.method !== 'HEAD') {
-    if (!exchange.wait()) {
-      throw new LimitError(
-        'Too many consume requests wait on this connection: waitingMax reached',
-        {
-          limit: 'waitingMax',
-        },
-      );
-    }
+    call.wait();
     const lastSeen = lastEventId(call);
     group.consume(new StreamExchange(exchange, stream, group), { credits, timeoutMs, lastSeen });
   }

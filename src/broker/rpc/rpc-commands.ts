@@ -17,8 +17,6 @@ import type { Answer } from './rpc-calls.js';
 import type { RpcDesk } from './rpc-desk.js';
 
 const JSON_LINE = 'content-type: application/json\r\n';
-/** Timers hold 31 bits of milliseconds. */
-const TIME_MAX_MS = 2 ** 31 - 1;
 
 export function rpc(broker: CommandContext, call: Call): void {
   call.mustAnswer = true;
@@ -48,10 +46,9 @@ export function callService(
 ): void {
   call.mustAnswer = true;
   const { command } = call;
-  const timeoutMs = call.number(Header.timeout) ?? broker.calls.options.timeoutMs;
   const options = {
-    timeoutMs: Math.min(timeoutMs, TIME_MAX_MS),
-    waitMs: Math.min(call.number(Header.wait) ?? 0, TIME_MAX_MS),
+    timeoutMs: call.timeMs(Header.timeout) ?? broker.calls.options.timeoutMs,
+    waitMs: call.timeMs(Header.wait) ?? 0,
     idempotent: call.flag(Header.idempotent),
   };
   let head = messageHead(call, topic, call.tag, broker.identity.address);
