@@ -66,6 +66,15 @@ export class ForbiddenError extends ZbusError {
 export class ConflictError extends ZbusError {
   readonly code = 'ZBUS_CONFLICT';
   readonly status = 409;
+  /** Of the messages that it is about, as in `5,7-9`; '' when it is about none, or too many. */
+  readonly offsets: string;
+  override readonly replyHeaderLines: string;
+
+  constructor(message: string, options: ErrorOptions & { offsets?: string } = {}) {
+    super(message, options);
+    this.offsets = options.offsets ?? '';
+    this.replyHeaderLines = this.offsets === '' ? '' : `offsets: ${this.offsets}\r\n`;
+  }
 }
 
 /**

@@ -4,13 +4,15 @@
  */
 import { BadRequestError, ConflictError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
-import { type OffsetRange, parseOffsets } from '../protocol/offsets.js';
+import { type OffsetRange, offsetList, parseOffsets } from '../protocol/offsets.js';
 import type { Call } from './call.js';
 import type { ConsumeGroup } from './group.js';
 import type { Topic } from './topic.js';
 
 /** Offsets that an error names at most. */
 const NAMED_MAX = 10;
+/** A longer list of them is not sent: some clients read no more of a head than twice this. */
+const LIST_BYTES_MAX = 8 * 1024;
 
 /** Answers once the acks are stored. */
 export function ack(call: Call, topic: Topic): void {
@@ -52,10 +54,8 @@ function answer(call: Call, group: ConsumeGroup, refused: readonly number[]): vo
   const why = group.explicit
     ? 'acknowledged, given to another consumer, or waiting to be'
     : 'the group acknowledges by itself, declare it with group_mask 64';
-  call.fail(
-    new ConflictError(
-      `ConsumeGroup(${group.name}): not in your hands: ` +
-        `${refused.slice(0, NAMED_MAX).join(', ')}${more} (${why})`,
-    ),
-  );
+  const named = refused.slice(0, NAMED_MAX).join(', ');
+  const text = `ConsumeGroup(${group.name}): not in your hands: ${named}${more} (${why})`;
+  const list = offsetList(refused);
+  call.fail(new ConflictError(text, list.length > LIST_BYTES_MAX ? {} : { offsets: list }));
 }

@@ -107,6 +107,11 @@ export class Connection implements LinkOwner {
     this.#link?.send(request);
   }
 
+  /** Sends what waits for the end of the turn now: what comes back takes a while. */
+  flush(): void {
+    this.#link?.flush();
+  }
+
   get streams(): Iterable<Stream> {
     return this.#streams.values();
   }

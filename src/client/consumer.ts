@@ -7,12 +7,14 @@ import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
 import type { Message } from '../protocol/message.js';
 import { checkGroupName, checkTopicName, latin1Of, nameKey } from '../protocol/names.js';
+import { offsetList } from '../protocol/offsets.js';
+import { Acknowledger, type AcknowledgerOwner } from './acknowledger.js';
 import type { Connection, Stream } from './connection.js';
 import { addDeclaration, type GroupOptions } from './declaration.js';
 import { ConnectionLostError, errorOf } from './errors.js';
 import { Inbox } from './inbox.js';
 import type { GroupInfo } from './info.js';
-import { newRequest, nothing, offsetList, readJson } from './requests.js';
+import { newRequest, nothing, readJson } from './requests.js';
 import { ReceivedMessage, type Receiver } from './stored-message.js';
 
 export interface ConsumeOptions extends GroupOptions {
@@ -36,7 +38,12 @@ const CALL = { timeoutMs: Infinity, onLost: 'fail' } as const;
 const LEAVE = { timeoutMs: 5000, onLost: 'fail' } as const;
 
 export class Consumer<Value = unknown>
-  implements AsyncIterableIterator<ReceivedMessage<Value>>, AsyncDisposable, Stream, Receiver
+  implements
+    AsyncIterableIterator<ReceivedMessage<Value>>,
+    AsyncDisposable,
+    Stream,
+    Receiver,
+    AcknowledgerOwner<ReceivedMessage<Value>>
 {
   readonly id: string;
   readonly topic: string;
@@ -44,6 +51,7 @@ export class Consumer<Value = unknown>
   readonly #connection: Connection;
   readonly #options: ConsumeOptions;
   readonly #inbox = new Inbox<ReceivedMessage<Value>>();
+  readonly #acks: Acknowledger<ReceivedMessage<Value>>;
   #state: 'new' | 'open' | 'ending' | 'ended' = 'new';
   /** The group was declared on the link that is up: messages may be asked for. */
   #joined = false;
@@ -67,6 +75,7 @@ export class Consumer<Value = unknown>
     this.group = checkGroupName(options.group ?? topic);
     this.id = connection.ids.next();
     this.#options = options;
+    this.#acks = new Acknowledger(this);
   }
 
   [Symbol.asyncIterator](): this {
@@ -147,9 +156,14 @@ export class Consumer<Value = unknown>
   // ---- for ReceivedMessage ---------------------------------------------------------------------
 
   acknowledge(message: ReceivedMessage<Value>): Promise<void> {
-    if (this.#explicit) return this.#settle(message, CommandName.ack);
-    this.#inbox.settle(message);
-    return Promise.resolve();
+    if (!this.#explicit) {
+      this.#inbox.settle(message);
+      return Promise.resolve();
+    }
+    const acknowledged = this.#acks.acknowledge(message);
+    // Whoever does not look at the outcome gets the message again: nothing is lost by it.
+    acknowledged.catch(nothing);
+    return acknowledged;
   }
 
   giveBack(message: ReceivedMessage<Value>, delayMs: number): Promise<void> {
@@ -158,6 +172,25 @@ export class Consumer<Value = unknown>
 
   renew(message: ReceivedMessage<Value>): Promise<void> {
     return this.#settle(message, CommandName.renew);
+  }
+
+  // ---- for Acknowledger ------------------------------------------------------------------------
+
+  refusalOf(message: ReceivedMessage<Value>): Error | null {
+    if (this.#connection.connected && message.epoch === this.#connection.epoch) return null;
+    return new ConnectionLostError(
+      'The connection on which the message came is gone: the message comes again',
+    );
+  }
+
+  sendAck(offsets: string): Promise<void> {
+    const { message, headers } = this.#request(CommandName.ack, this.#connection.ids.next());
+    headers.set(Header.offsets, offsets);
+    return this.#connection.call(message, CALL, nothing);
+  }
+
+  onSettled(message: ReceivedMessage<Value>): void {
+    this.#inbox.settle(message);
   }
 
   // ---- joining ---------------------------------------------------------------------------------
@@ -214,6 +247,7 @@ export class Consumer<Value = unknown>
     const { message, headers } = this.#request(CommandName.consume, this.id);
     headers.set(Header.prefetch, String(count));
     this.#connection.post(message);
+    this.#connection.flush();
   }
 
   #request(cmd: string, id: string): { message: Message; headers: Map<string, string> } {
@@ -233,7 +267,6 @@ export class Consumer<Value = unknown>
 
   #settle(message: ReceivedMessage<Value>, cmd: string, delayMs = 0): Promise<void> {
     const settled = this.#sendSettle(message, cmd, delayMs);
-    // Whoever does not look at the outcome gets the message again: nothing is lost by it.
     settled.catch(nothing);
     return settled;
   }
@@ -244,11 +277,8 @@ export class Consumer<Value = unknown>
         `ConsumeGroup(${this.group}) acknowledges by itself: consume with mask: Mask.ackRequired`,
       );
     }
-    if (!this.#connection.connected || message.epoch !== this.#connection.epoch) {
-      throw new ConnectionLostError(
-        'The connection on which the message came is gone: the message comes again',
-      );
-    }
+    const refusal = this.refusalOf(message);
+    if (refusal !== null) throw refusal;
     const request = this.#request(cmd, this.#connection.ids.next());
     request.headers.set(Header.offset, String(message.offset));
     if (delayMs > 0) request.headers.set(Header.delay, String(delayMs));
@@ -283,6 +313,7 @@ export class Consumer<Value = unknown>
   /** Returns once nothing comes any more and what came too late was given back. */
   async #leave(): Promise<void> {
     this.#joined = false;
+    this.#acks.flush();
     const { message } = this.#request(CommandName.unconsume, this.#connection.ids.next());
     this.#connection.post(message);
     // It took all of this connection's consumers out of the group's line.

@@ -14,6 +14,7 @@ import {
   StorageFullError,
   ZbusError,
 } from '../errors.js';
+import { Header } from '../protocol/headers.js';
 import type { Message } from '../protocol/message.js';
 
 /** The status of errors that no reply brought. */
@@ -55,7 +56,6 @@ const CLASSES = new Map<number, new (message: string) => ZbusError>([
   [400, BadRequestError],
   [403, ForbiddenError],
   [404, NotFoundError],
-  [409, ConflictError],
   [429, LimitError],
   [500, StorageFailedError],
   [503, ClosedError],
@@ -64,11 +64,14 @@ const CLASSES = new Map<number, new (message: string) => ZbusError>([
 const FRAMING = [408, 413, 417, 431, 501, 505] as const;
 
 /** The error that an error reply tells of. */
-export function errorOf({ status, body }: Message): ZbusError {
+export function errorOf({ status, headers, body }: Message): ZbusError {
   const text = body.toString().trim();
   const message = text === '' ? `The broker answered ${status}` : text;
   const framing = FRAMING.find((known) => known === status);
   if (framing !== undefined) return new FramingError(framing, message);
+  if (status === 409) {
+    return new ConflictError(message, { offsets: headers.get(Header.offsets) ?? '' });
+  }
   const known = CLASSES.get(status);
   return known === undefined ? new ReplyError(status, message) : new known(message);
 }

@@ -7,6 +7,7 @@ import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
 import type { Message } from '../protocol/message.js';
 import { checkGroupName, checkId, checkTag, checkTopicName, latin1Of } from '../protocol/names.js';
+import { offsetList } from '../protocol/offsets.js';
 import { type Body, encodeBody } from './body.js';
 import type { Call, CallOptions } from './call.js';
 import type { Connection } from './connection.js';
@@ -24,7 +25,6 @@ import {
   namingValue,
   newRequest,
   nothing,
-  offsetList,
   readJson,
 } from './requests.js';
 import { StoredMessage } from './stored-message.js';

@@ -72,19 +72,6 @@ function checkValue(name: string, value: string): void {
   }
 }
 
-/** `5,7,10-20`: the offsets in ascending order, neighbours as ranges. */
-export function offsetList(offsets: readonly number[]): string {
-  const sorted = [...new Set(offsets)].sort((a, b) => a - b);
-  const items: string[] = [];
-  for (let i = 0; i < sorted.length; i++) {
-    const first = sorted[i] ?? 0;
-    let last = first;
-    while (sorted[i + 1] === last + 1) last = sorted[++i] ?? last;
-    items.push(first === last ? `${first}` : `${first}-${last}`);
-  }
-  return items.join(',');
-}
-
 /** The JSON of an answer. Throws SyntaxError. */
 export function readJson({ body }: Message): unknown {
   return JSON.parse(body.toString());

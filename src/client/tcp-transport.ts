@@ -20,6 +20,8 @@ export interface TcpTarget {
 
 /** Up to this a body is joined with the heads around it: one string beats a gathered write. */
 const INLINE_BYTES_MAX = 8 * 1024;
+/** So much is written before the turn ends: the broker works while more is made. */
+const WRITE_AT_BYTES = 32 * 1024;
 /** One write hands over this much at most, so that progress shows between writes. */
 const WRITE_BYTES_MAX = 256 * 1024;
 /** Probes that find a peer whose machine is gone, also while nothing is asked of it. */
@@ -127,15 +129,24 @@ class TcpLink implements Link {
     this.#unsentBytes += head.length + body.length;
     if (body.length <= INLINE_BYTES_MAX) {
       this.#text += head + body.toString('latin1');
-      if (this.#text.length >= WRITE_BYTES_MAX) this.#closeText();
+      if (this.#text.length >= WRITE_AT_BYTES) this.#closeText();
     } else {
       this.#text += head;
       this.#closeText();
       this.#parts.push(body);
     }
-    if (this.#flushArmed || this.#writing !== null) return;
+    if (this.#writing !== null) return;
+    if (this.#unsentBytes >= WRITE_AT_BYTES) {
+      this.#write();
+      return;
+    }
+    if (this.#flushArmed) return;
     this.#flushArmed = true;
     setImmediate(this.#flush);
+  }
+
+  flush(): void {
+    if (this.#writing === null) this.#write();
   }
 
   end(): void {

@@ -24,6 +24,8 @@ export interface Link {
   readonly activity: number | undefined;
   /** Sends what is sent in one turn of the event loop together, in order. */
   send(request: Message): void;
+  /** Sends what waits now. */
+  flush(): void;
   /** Sends what waits, then closes. */
   end(): void;
   /** Closes now. */

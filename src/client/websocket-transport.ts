@@ -108,6 +108,10 @@ class WebSocketLink implements Link {
     this.#socket.send(encodeRequest(request));
   }
 
+  flush(): void {
+    // Every message is sent as it comes.
+  }
+
   end(): void {
     this.#socket.close();
   }

@@ -11,6 +11,14 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const TARGET = /^[\x21-\x7e\x80-\xff]+$/;
 
+/**
+ * The line that each name had last: most lines of a message are those of the one before, and names
+ * hardly ever change.
+ */
+const knownLines = new Map<string, { value: string; line: string }>();
+const KNOWN_NAMES_MAX = 64;
+let knownRequestLine = '';
+
 /** Every status that zbus sends, and what services answer with. */
 const STATUS_TEXT = new Map([
   [100, 'Continue'],
@@ -66,12 +74,18 @@ export function encodeRequest(message: Message): Buffer {
  * BadRequestError when a part of it cannot be a part of a head.
  */
 export function requestHead(message: Message): string {
-  const { method, url, httpMinor } = message;
+  return head(requestLine(message), message);
+}
+
+function requestLine({ method, url, httpMinor }: Message): string {
+  const line = `${method} ${url} HTTP/1.${httpMinor}`;
+  if (line === knownRequestLine) return line;
   if (!TOKEN.test(method)) throw new BadRequestError('Bad method: must be a token');
   if (!TARGET.test(url)) {
     throw new BadRequestError('Bad URL: must be latin1 without spaces and control characters');
   }
-  return head(`${method} ${url} HTTP/1.${httpMinor}`, message);
+  knownRequestLine = line;
+  return line;
 }
 
 /** A reply as bytes. Throws BadRequestError when a part of it cannot be a part of a head. */
@@ -96,10 +110,21 @@ function joined(head: string, body: Buffer): Buffer {
 }
 
 /** `name: value` and the end of the line. Throws BadRequestError. */
-export function headerLine(name: string, value: string): string {
-  if (!TOKEN.test(name)) throw new BadRequestError('Bad header name: must be a token');
+function headerLine(name: string, value: string): string {
+  const known = knownLines.get(name);
+  if (known?.value === value) return known.line;
+  if (known === undefined && !TOKEN.test(name)) {
+    throw new BadRequestError('Bad header name: must be a token');
+  }
   if (!VALUE.test(value)) {
     throw new BadRequestError(`Bad header ${name}: must be latin1 without control characters`);
   }
-  return `${name}: ${value}\r\n`;
+  const line = `${name}: ${value}\r\n`;
+  if (known !== undefined) {
+    known.value = value;
+    known.line = line;
+  } else if (knownLines.size < KNOWN_NAMES_MAX) {
+    knownLines.set(name, { value, line });
+  }
+  return line;
 }

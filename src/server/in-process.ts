@@ -68,6 +68,10 @@ export class InProcessConnection implements TurnTask {
     this.#context.handle(new InProcessExchange(this, request));
   }
 
+  flush(): void {
+    // Every request is taken as it comes.
+  }
+
   /** Takes no more requests, drops those that wait, answers the rest, then closes. */
   end(): void {
     if (this.#state !== 'open') return;

@@ -83,6 +83,35 @@ for (const transport of transports) {
       assert.equal(await inFlight(), 0);
     });
 
+    it('of acks that leave together each learns its own outcome', async () => {
+      await bus.declare('T', ACKS);
+      await produce('a', 'b', 'c', 'd');
+      const messages = bus.consume('T', { ...ACKS, prefetch: 4 });
+      const four = await take(messages, 4);
+      await four[2]?.nack({ delayMs: 60_000 });
+      const outcomes = await Promise.allSettled(four.map((message) => message.ack()));
+      assert.deepEqual(
+        outcomes.map(({ status }) => status),
+        ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+      );
+      const { settledOffset, returnedCount } = await bus.query('T', { group: ACKS.group });
+      assert.deepEqual([settledOffset, returnedCount], [2, 1]);
+    });
+
+    it('acks that nobody waits for are sent before the consumer leaves', async () => {
+      await bus.declare('T', ACKS);
+      await produce('a', 'b', 'c');
+      let left = 3;
+      for await (const message of bus.consume('T', { ...ACKS, prefetch: 3 })) {
+        void message.ack();
+        if (--left === 0) break;
+      }
+      await bus.close();
+      bus = await openBus(broker, transport);
+      const { inFlightCount, returnedCount } = await bus.query('T', { group: ACKS.group });
+      assert.deepEqual([inFlightCount, returnedCount], [0, 0]);
+    });
+
     it('what a group asks for is declared', async () => {
       const messages = bus.consume('T', {
         ...ACKS,

@@ -12,6 +12,9 @@ class FakeLink implements Link {
   send(): void {
     assert.fail('not asked to');
   }
+  flush(): void {
+    assert.fail('not asked to');
+  }
   end(): void {
     assert.fail('not asked to');
   }

@@ -7,11 +7,10 @@ import { errorOf, ReplyError } from '../../../src/client/errors.js';
 import { IdSource } from '../../../src/client/id-source.js';
 import type { GroupInfo, ServerInfo, TopicInfo } from '../../../src/client/info.js';
 import { Inbox } from '../../../src/client/inbox.js';
-import { offsetList } from '../../../src/client/requests.js';
 import type * as broker from '../../../src/broker/info.js';
 import { BadRequestError, NotFoundError, ZbusError } from '../../../src/errors.js';
 import { checkId } from '../../../src/protocol/names.js';
-import { parseOffsets } from '../../../src/protocol/offsets.js';
+import { offsetList, parseOffsets } from '../../../src/protocol/offsets.js';
 import { watch } from '../../support/wait.js';
 
 describe('address', () => {
