@@ -65,7 +65,8 @@ export class InProcessConnection implements TurnTask {
   send(request: Message): void {
     if (this.#state !== 'open') return;
     this.#inFlight++;
-    this.#context.handle(new InProcessExchange(this, request));
+    // The broker lets go of parts of what it was handed; the peer may have to send it again.
+    this.#context.handle(new InProcessExchange(this, { ...request }));
   }
 
   /** Takes no more requests, drops those that wait, answers the rest, then closes. */
