@@ -7,7 +7,7 @@ export type { ConnectionEvents, ConnectionState } from './client/connection.js';
 export { Consumer, type ConsumeOptions } from './client/consumer.js';
 export type { GroupOptions, StartOptions, TopicOptions } from './client/declaration.js';
 export { BufferFullError, ConnectionLostError, ReplyError, TimeoutError } from './client/errors.js';
-export type { GroupInfo, ServerAddress, ServerInfo, TopicInfo } from './client/info.js';
+export type { GroupInfo, RpcInfo, ServerAddress, ServerInfo, TopicInfo } from './client/info.js';
 export {
   type AskedLevel,
   type CallLimits,

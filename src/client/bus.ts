@@ -125,7 +125,11 @@ export class Bus implements AsyncDisposable {
    * Serves the calls of the topic with the methods of `service`, or with a function that gets each
    * call as it is: see RpcProcessor. Resolves once the broker hands calls to it.
    */
-  serve(topic: string, handler: RpcHandler, options?: ServeOptions<never>): Promise<RpcProcessor>;
+  serve(
+    topic: string,
+    handler: RpcHandler,
+    options?: Omit<ServeOptions<object>, 'schemas'>,
+  ): Promise<RpcProcessor>;
   serve<Service extends object>(
     topic: string,
     service: Service,
@@ -176,7 +180,7 @@ export class Bus implements AsyncDisposable {
 
   /** Meanwhile calls are taken: what is in hand may lead to messages before it is acknowledged. */
   async #endStreams(streams: readonly Stream[], timeoutMs: number): Promise<void> {
-    const settled = Promise.all(streams.map((one) => one.drain(timeoutMs)));
+    const settled = Promise.all(streams.map((one) => one.drain()));
     let stopTimer = (): void => undefined;
     const late = new Promise<void>((resolve) => {
       stopTimer = startTimer(this.#connection.options.clock, timeoutMs, resolve);

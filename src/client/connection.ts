@@ -41,7 +41,7 @@ export interface Stream {
   onReply(reply: Message): void;
   onDown(): void;
   /** Asks for no more; resolves once what came is done with. */
-  drain(timeoutMs: number): Promise<void>;
+  drain(): Promise<void>;
   /** There will be no link any more. */
   onClosed(error: Error): void;
 }

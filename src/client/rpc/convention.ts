@@ -17,7 +17,7 @@ export interface RpcCallBody {
   readonly module: string;
 }
 
-export interface RpcResultBody {
+export interface EncodedResult {
   readonly bytes: Buffer;
   readonly contentType: string;
 }
@@ -58,7 +58,7 @@ export function decodeCall(text: string): RpcCallBody {
 }
 
 /** Bytes as they are, anything else as `{"result"}`; undefined is null. Throws RpcError. */
-export function encodeResult(method: string, result: unknown): RpcResultBody {
+export function encodeResult(method: string, result: unknown): EncodedResult {
   if (result instanceof Uint8Array || result instanceof ArrayBuffer) {
     return { bytes: bytesOf(result), contentType: BYTES_TYPE };
   }
@@ -78,7 +78,7 @@ export function encodeResult(method: string, result: unknown): RpcResultBody {
 }
 
 /** What the caller is told of an error; never its stack. */
-export function encodeError({ code, message, issues }: RpcError): RpcResultBody {
+export function encodeError({ code, message, issues }: RpcError): EncodedResult {
   const error = issues.length === 0 ? { code, message } : { code, message, issues };
   return { bytes: Buffer.from(JSON.stringify({ error })), contentType: JSON_TYPE };
 }

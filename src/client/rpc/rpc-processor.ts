@@ -11,6 +11,7 @@ import type { Message } from '../../protocol/message.js';
 import { checkGroupName, checkTopicName, latin1Of, nameKey } from '../../protocol/names.js';
 import type { Stream } from '../connection.js';
 import { ConnectionLostError, errorOf, isStopping } from '../errors.js';
+import type { TopicInfo } from '../info.js';
 import type { MqClient } from '../mq-client.js';
 import { newRequest } from '../requests.js';
 import { startTimer } from '../timer.js';
@@ -36,6 +37,8 @@ export interface ProcessorOptions {
 const CONCURRENCY = 100;
 /** After this long a broker that was stopping, and has not gone, is asked again. */
 const REFUSED_AGAIN_MS = 1000;
+/** The link ends it. */
+const JOIN = { timeoutMs: Infinity } as const;
 const LEAVE = { timeoutMs: 5000 } as const;
 
 interface Running {
@@ -168,11 +171,12 @@ export class RpcProcessor implements AsyncDisposable, Stream {
     for (const request of this.#running.keys()) request.end(lost);
   }
 
-  drain(timeoutMs: number): Promise<void> {
-    return this.close({ timeoutMs });
+  drain(): Promise<void> {
+    return this.close();
   }
 
   onClosed(error: Error): void {
+    this.#giveUp();
     this.#finish(this.#state === 'ending' ? null : error);
   }
 
@@ -189,7 +193,7 @@ export class RpcProcessor implements AsyncDisposable, Stream {
       this.#joined = true;
       this.#replenish();
       // Answered when the broker has read what was sent before it.
-      await this.#client.ping();
+      await this.#client.ping(JOIN);
       if (!isCurrent()) return;
       this.#started?.resolve();
       this.#started = null;
@@ -201,21 +205,27 @@ export class RpcProcessor implements AsyncDisposable, Stream {
 
   /** A topic that is there keeps its mask, which may have bits that are none of our business. */
   async #declare(): Promise<void> {
-    const client = this.#client;
-    try {
-      const { mask, consumeGroupList } = await client.query(this.topic);
-      if ((mask & Mask.rpc) === 0) {
-        throw new BadRequestError(
-          `Topic(${this.topic}) carries no RPC: remove it, or serve another one`,
-        );
-      }
-      const key = nameKey(this.group);
-      if (consumeGroupList.some(({ groupName }) => nameKey(groupName) === key)) return;
-    } catch (error) {
-      if (!(error instanceof NotFoundError)) throw error;
-      await client.declare(this.topic, { topicMask: Mask.rpc });
+    const { topic, group } = this;
+    const info = await this.#find();
+    if (info === null) {
+      await this.#client.declare(topic, { topicMask: Mask.rpc, group, ...JOIN });
+      return;
     }
-    await client.declare(this.topic, { group: this.group });
+    if ((info.mask & Mask.rpc) === 0) {
+      throw new BadRequestError(`Topic(${topic}) carries no RPC: remove it, or serve another one`);
+    }
+    const key = nameKey(group);
+    if (info.consumeGroupList.some(({ groupName }) => nameKey(groupName) === key)) return;
+    await this.#client.declare(topic, { group, ...JOIN });
+  }
+
+  async #find(): Promise<TopicInfo | null> {
+    try {
+      return await this.#client.query(this.topic, JOIN);
+    } catch (error) {
+      if (error instanceof NotFoundError) return null;
+      throw error;
+    }
   }
 
   #replenish(): void {
@@ -290,16 +300,17 @@ export class RpcProcessor implements AsyncDisposable, Stream {
   // ---- ending ----------------------------------------------------------------------------------
 
   readonly #onAbort = (): void => {
-    if (this.#started !== null) this.#finish(this.#options.signal?.reason as Error);
-    else void this.close();
+    this.#started?.reject(this.#options.signal?.reason as Error);
+    this.#started = null;
+    void this.close();
   };
 
   async #close(timeoutMs: number): Promise<void> {
     if (this.#state === 'open') {
       this.#state = 'ending';
       if (this.#joined) await this.#leave();
-      if (this.#running.size > 0) await this.#idle(timeoutMs);
     }
+    if (this.#running.size > 0) await this.#idle(timeoutMs);
     this.#finish(null);
   }
 
@@ -362,7 +373,6 @@ export class RpcProcessor implements AsyncDisposable, Stream {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     const { connection } = this.#client;
     connection.removeStream(this);
-    this.#giveUp();
     this.#started?.reject(error ?? new ClosedError('The processor was closed before it served'));
     this.#started = null;
     this.#tellEnd(error);

@@ -9,7 +9,7 @@ import { BadRequestError } from '../../errors.js';
 import { Header } from '../../protocol/headers.js';
 import { type Body, encodeBody } from '../body.js';
 import { addOwnHeaders } from '../requests.js';
-import { encodeError, encodeResult, errorToAnswer } from './convention.js';
+import { encodeError, type EncodedResult, encodeResult, errorToAnswer } from './convention.js';
 import { badParams, RpcError, RpcErrorCode } from './rpc-error.js';
 import { RpcReply, type RpcRequest } from './rpc-request.js';
 
@@ -123,8 +123,17 @@ function noMethod(text: string): RpcError {
 
 /** The answer to a call that failed. */
 export function replyOf(thrown: unknown): EncodedReply {
-  const error = errorToAnswer(thrown);
-  const { bytes, contentType } = encodeError(error);
+  let error: RpcError;
+  let encoded: EncodedResult;
+  try {
+    error = errorToAnswer(thrown);
+    encoded = encodeError(error);
+  } catch {
+    // An error whose message is a getter that throws, and the like.
+    error = new RpcError('The error of the service cannot be sent');
+    encoded = encodeError(error);
+  }
+  const { bytes, contentType } = encoded;
   return { status: error.status, headers: new Map([[Header.contentType, contentType]]), bytes };
 }
 
