@@ -112,12 +112,14 @@ export class LimitError extends ZbusError {
 export class NoServiceError extends ZbusError {
   readonly code = 'ZBUS_NO_SERVICE';
   readonly status = 503;
+  override readonly replyHeaderLines = 'error_code: ZBUS_NO_SERVICE\r\n';
 }
 
 /** The topic has as many unanswered calls, or as many bytes of them, as it may. */
 export class CallsFullError extends ZbusError {
   readonly code = 'ZBUS_CALLS_FULL';
   readonly status = 503;
+  override readonly replyHeaderLines = 'error_code: ZBUS_CALLS_FULL\r\n';
 }
 
 /** The service went away with the call in hand, or answered nonsense: it may have run it. */

@@ -28,7 +28,8 @@ export function encodeBody(body: Body): EncodedBody {
   return { bytes: Buffer.from(jsonOf(body)), contentType: 'application/json' };
 }
 
-function bytesOf(body: Uint8Array | ArrayBuffer): Buffer {
+/** A view, not a copy. */
+export function bytesOf(body: Uint8Array | ArrayBuffer): Buffer {
   if (body instanceof ArrayBuffer) return Buffer.from(body);
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }

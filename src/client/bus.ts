@@ -5,11 +5,20 @@
 import { transportOf } from './address.js';
 import type { Body } from './body.js';
 import { type InGroup, MqClient, type Produced, type ProduceOptions } from './mq-client.js';
-import { Connection, type ConnectionEvents, type ConnectionState } from './connection.js';
+import {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionState,
+  type Stream,
+} from './connection.js';
 import { type ConsumeOptions, Consumer } from './consumer.js';
 import type { Listener } from './emitter.js';
 import { type ConnectOptions, withDefaults } from './options.js';
 import { startTimer } from './timer.js';
+import { type AnyService, type Remote, remoteOf } from './rpc/remote.js';
+import { RpcInvoker, type RpcOptions } from './rpc/rpc-invoker.js';
+import { type ProcessorOptions, RpcProcessor } from './rpc/rpc-processor.js';
+import type { RpcHandler, Schemas } from './rpc/rpc-service.js';
 import type { Transport } from './transport.js';
 
 const CLOSE_TIMEOUT_MS = 5000;
@@ -49,6 +58,13 @@ export async function connectOver(
     signal?.removeEventListener('abort', onAbort);
   }
   return new Bus(new MqClient(connection));
+}
+
+export interface ServeOptions<Service> extends ProcessorOptions {
+  /** The module under which it is called; default ''. For several: RpcProcessor.add. */
+  readonly module?: string;
+  /** By method, of the list of its parameters. */
+  readonly schemas?: Schemas<Service>;
 }
 
 export class Bus implements AsyncDisposable {
@@ -97,6 +113,39 @@ export class Bus implements AsyncDisposable {
     return new Consumer<Value>(this.#connection, topic, options);
   }
 
+  /**
+   * The methods of the services behind the topic, as methods: `await calc.plus(1, 2)`. Options hold
+   * for all calls; RpcInvoker takes them for each. Throws BadRequestError.
+   */
+  rpc<Service = AnyService>(topic: string, options?: RpcOptions): Remote<Service> {
+    return remoteOf<Service>(new RpcInvoker(this.client, topic, options));
+  }
+
+  /**
+   * Serves the calls of the topic with the methods of `service`, or with a function that gets each
+   * call as it is: see RpcProcessor. Resolves once the broker hands calls to it.
+   */
+  serve(
+    topic: string,
+    handler: RpcHandler,
+    options?: Omit<ServeOptions<object>, 'schemas'>,
+  ): Promise<RpcProcessor>;
+  serve<Service extends object>(
+    topic: string,
+    service: Service,
+    options?: ServeOptions<Service>,
+  ): Promise<RpcProcessor>;
+  async serve(
+    topic: string,
+    service: object,
+    options: ServeOptions<object> = {},
+  ): Promise<RpcProcessor> {
+    const processor = new RpcProcessor(this.client, topic, options);
+    processor.add(options.module ?? '', service, options.schemas);
+    await processor.start();
+    return processor;
+  }
+
   /** Removes the topic with all in it, or a group of it. */
   remove(topic: string, options?: InGroup): Promise<void> {
     return this.client.remove(topic, options);
@@ -124,14 +173,14 @@ export class Bus implements AsyncDisposable {
   async #close(timeoutMs: number): Promise<void> {
     const { clock } = this.#connection.options;
     const endMs = clock.nowMs() + timeoutMs;
-    const consumers = [...this.#connection.streams].filter((one) => one instanceof Consumer);
-    if (consumers.length > 0 && timeoutMs > 0) await this.#endConsumers(consumers, timeoutMs);
+    const streams = [...this.#connection.streams];
+    if (streams.length > 0 && timeoutMs > 0) await this.#endStreams(streams, timeoutMs);
     await this.#connection.close(Math.max(0, endMs - clock.nowMs()));
   }
 
   /** Meanwhile calls are taken: what is in hand may lead to messages before it is acknowledged. */
-  async #endConsumers(consumers: readonly Consumer[], timeoutMs: number): Promise<void> {
-    const settled = Promise.all(consumers.map((one) => one.close().then(() => one.idle())));
+  async #endStreams(streams: readonly Stream[], timeoutMs: number): Promise<void> {
+    const settled = Promise.all(streams.map((one) => one.drain()));
     let stopTimer = (): void => undefined;
     const late = new Promise<void>((resolve) => {
       stopTimer = startTimer(this.#connection.options.clock, timeoutMs, resolve);

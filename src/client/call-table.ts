@@ -4,7 +4,6 @@
  */
 import type { Clock } from '../clock.js';
 import type { Call } from './call.js';
-import { TimeoutError } from './errors.js';
 import { startTimer } from './timer.js';
 
 export class CallTable {
@@ -82,15 +81,8 @@ export class CallTable {
         continue;
       }
       this.remove(call);
-      call.fail(new TimeoutError(timeoutText(call)));
+      call.expire();
     }
     if (nextMs < this.#timerMs) this.#arm(nextMs);
   }
-}
-
-function timeoutText({ options, attempts }: Call): string {
-  const within = `within ${options.timeoutMs} ms`;
-  return attempts === 0
-    ? `No connection ${within}: nothing was sent`
-    : `No answer ${within}, sent ${attempts} times: it may have been carried out`;
 }

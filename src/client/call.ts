@@ -2,8 +2,8 @@
  * A request on its way to its answer. Made by Connection for every request that has one; ends
  * exactly once, with the answer, an error, its deadline, or its caller's signal.
  */
-import { errorOf } from './errors.js';
 import type { Message } from '../protocol/message.js';
+import { errorOf, TimeoutError } from './errors.js';
 
 export interface CallOptions {
   /** Milliseconds until the answer must be there, waiting for a connection included. */
@@ -14,7 +14,15 @@ export interface CallOptions {
    * second time would not be the same.
    */
   readonly onLost: 'resend' | 'fail';
+  /**
+   * For calls of services, which the broker ends itself: writes into the request how much time is
+   * left, whenever it is sent. `read` then gets replies of any status.
+   */
+  readonly tellTimeLeft?: (leftMs: number) => void;
 }
+
+/** So much later than the broker the client gives a call of a service up, if it hears nothing. */
+const RPC_GRACE_MS = 1000;
 
 export class Call {
   readonly request: Message;
@@ -26,6 +34,7 @@ export class Call {
   attempts = 0;
   /** Sent on the connection that is up, and not answered yet. */
   sent = false;
+  readonly #endMs: number;
   readonly #answer: (reply: Message, call: Call) => void;
   readonly #fail: (error: unknown) => void;
   #onAbort: (() => void) | null = null;
@@ -40,7 +49,8 @@ export class Call {
     this.request = request;
     this.id = request.headers.get('id') ?? '';
     this.options = options;
-    this.deadlineMs = nowMs + options.timeoutMs;
+    this.#endMs = nowMs + options.timeoutMs;
+    this.deadlineMs = this.#endMs + (options.tellTimeLeft === undefined ? 0 : RPC_GRACE_MS);
     this.#answer = answer;
     this.#fail = fail;
   }
@@ -51,10 +61,22 @@ export class Call {
     this.options.signal?.addEventListener('abort', onAbort, { once: true });
   }
 
+  /** It is sent next; false when it is too late for a service to answer it. */
+  beginAttempt(nowMs: number): boolean {
+    const leftMs = this.#endMs - nowMs;
+    if (this.options.tellTimeLeft !== undefined) {
+      if (leftMs <= 0) return false;
+      this.options.tellTimeLeft(leftMs);
+    }
+    this.sent = true;
+    this.attempts++;
+    return true;
+  }
+
   /** The answer is here, good or bad. */
   settle(reply: Message): void {
     this.#unlisten();
-    if (reply.status >= 400) {
+    if (reply.status >= 400 && this.options.tellTimeLeft === undefined) {
       this.#fail(errorOf(reply));
       return;
     }
@@ -63,6 +85,16 @@ export class Call {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Its deadline has passed. */
+  expire(): void {
+    const within = `within ${this.options.timeoutMs} ms`;
+    const text =
+      this.attempts === 0
+        ? `No connection ${within}: nothing was sent`
+        : `No answer ${within}, sent ${this.attempts} times: it may have been carried out`;
+    this.fail(new TimeoutError(text));
   }
 
   fail(error: unknown): void {

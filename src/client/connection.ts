@@ -11,7 +11,7 @@ import type { Message } from '../protocol/message.js';
 import { Call, type CallOptions } from './call.js';
 import { CallTable } from './call-table.js';
 import { Emitter } from './emitter.js';
-import { BufferFullError, ConnectionLostError, errorOf } from './errors.js';
+import { BufferFullError, ConnectionLostError, errorOf, isStopping } from './errors.js';
 import { IdSource } from './id-source.js';
 import { LinkKeeper, type LinkOwner } from './link-keeper.js';
 import type { ConnectionOptions } from './options.js';
@@ -40,6 +40,8 @@ export interface Stream {
   onUp(): void;
   onReply(reply: Message): void;
   onDown(): void;
+  /** Asks for no more; resolves once what came is done with. */
+  drain(): Promise<void>;
   /** There will be no link any more. */
   onClosed(error: Error): void;
 }
@@ -258,8 +260,10 @@ export class Connection implements LinkOwner {
       this.#unsent.push(call);
       return;
     }
-    call.sent = true;
-    call.attempts++;
+    if (!call.beginAttempt(this.options.clock.nowMs())) {
+      if (this.#calls.remove(call)) call.expire();
+      return;
+    }
     try {
       this.#link.send(call.request);
     } catch (error) {
@@ -268,8 +272,8 @@ export class Connection implements LinkOwner {
   }
 
   #answered(call: Call, reply: Message): void {
-    if (reply.status === 503 && call.options.onLost === 'resend') {
-      // Refused, not carried out: the broker is stopping, and its successor will take it.
+    if (call.options.onLost === 'resend' && isStopping(reply)) {
+      // Its successor will take it.
       call.sent = false;
       this.#stopRefusedTimer ??= this.options.clock.after(REFUSED_AGAIN_MS, this.#sendRefused);
       return;

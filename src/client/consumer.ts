@@ -148,6 +148,11 @@ export class Consumer<Value = unknown>
     if (this.#explicit) this.#inbox.clear();
   }
 
+  async drain(): Promise<void> {
+    await this.close();
+    await this.idle();
+  }
+
   onClosed(error: Error): void {
     if (this.#state === 'ending') this.#finish(null);
     else this.#fail(error);

@@ -4,14 +4,19 @@
  */
 import {
   BadRequestError,
+  CallsFullError,
+  CallTimeoutError,
   ClosedError,
   ConflictError,
   ForbiddenError,
   FramingError,
   LimitError,
+  NoServiceError,
   NotFoundError,
+  ServiceFailedError,
   StorageFailedError,
   StorageFullError,
+  UnauthorizedError,
   ZbusError,
 } from '../errors.js';
 import { Header } from '../protocol/headers.js';
@@ -54,13 +59,20 @@ export class ReplyError extends ZbusError {
 
 const CLASSES = new Map<number, new (message: string) => ZbusError>([
   [400, BadRequestError],
+  [401, UnauthorizedError],
   [403, ForbiddenError],
   [404, NotFoundError],
   [429, LimitError],
   [500, StorageFailedError],
+  [502, ServiceFailedError],
   [503, ClosedError],
+  [504, CallTimeoutError],
   [507, StorageFullError],
 ] satisfies [number, new (message: string) => ZbusError][]);
+/** Errors that share their status with another, by the code that the broker adds. */
+const CLASSES_BY_CODE = new Map<string, new (message: string) => ZbusError>(
+  [NoServiceError, CallsFullError].map((known) => [new known('').code, known]),
+);
 const FRAMING = [408, 413, 417, 431, 501, 505] as const;
 
 /** The error that an error reply tells of. */
@@ -72,8 +84,13 @@ export function errorOf({ status, headers, body }: Message): ZbusError {
   if (status === 409) {
     return new ConflictError(message, { offsets: headers.get(Header.offsets) ?? '' });
   }
-  const known = CLASSES.get(status);
+  const known = CLASSES_BY_CODE.get(headers.get(Header.errorCode) ?? '') ?? CLASSES.get(status);
   return known === undefined ? new ReplyError(status, message) : new known(message);
+}
+
+/** True when the broker, and not a service, says that it takes no more requests. */
+export function isStopping({ status, headers }: Message): boolean {
+  return status === 503 && !headers.has(Header.sender) && !headers.has(Header.errorCode);
 }
 
 /** What was thrown, when it must be an Error. */

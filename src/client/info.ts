@@ -45,6 +45,23 @@ export interface GroupInfo {
   }[];
 }
 
+/** The calls of a topic with the rpc mask; counts of ended ones are since the broker started. */
+export interface RpcInfo {
+  /** No service has them. */
+  readonly queuedCount: number;
+  readonly inHandCount: number;
+  readonly requestBytes: number;
+  readonly answeredCount: number;
+  readonly timedOutCount: number;
+  readonly unservedCount: number;
+  readonly failedCount: number;
+  readonly abandonedCount: number;
+  readonly refusedCount: number;
+  readonly retriedCount: number;
+  /** Answers that came when their calls had ended. */
+  readonly lateCount: number;
+}
+
 export interface TopicInfo {
   readonly serverAddress: ServerAddress;
   readonly serverVersion: string;
@@ -57,6 +74,7 @@ export interface TopicInfo {
   readonly creator: string;
   readonly createdTime: number;
   readonly lastUpdatedTime: number;
+  readonly rpc?: RpcInfo;
   readonly retention?: {
     readonly bytes: number | null;
     readonly ageMs: number | null;

@@ -65,7 +65,8 @@ export class InProcessConnection implements TurnTask {
   send(request: Message): void {
     if (this.#state !== 'open') return;
     this.#inFlight++;
-    this.#context.handle(new InProcessExchange(this, request));
+    // The broker lets go of parts of what it was handed; the peer may have to send it again.
+    this.#context.handle(new InProcessExchange(this, { ...request }));
   }
 
   flush(): void {
@@ -175,11 +176,8 @@ class InProcessExchange implements Exchange {
       delivery?.undelivered();
       return;
     }
-    const headEnd = bytes.indexOf(HEAD_END, start, 'latin1');
-    const lines = headerLines + bytes.toString('latin1', start, headEnd) + LINE_END;
-    const body = bytes.subarray(headEnd + HEAD_END.length, end);
     if (!more) this.#complete();
-    this.#owner.push(reply(200, this.id, lines, body), delivery);
+    this.#owner.push(delivered(this.id, headerLines, bytes.subarray(start, end)), delivery);
   }
 
   silence(): void {
@@ -197,6 +195,19 @@ class InProcessExchange implements Exchange {
     this.#done = true;
     if (!this.#waits) this.#owner.leaveFlight();
   }
+}
+
+/** The blank line is in `bytes`; or in `text`, with a body, or the beginning of it, behind it. */
+function delivered(id: string, text: string, bytes: Buffer): Message {
+  const textHeadEnd = text.indexOf(HEAD_END);
+  if (textHeadEnd < 0) {
+    const headEnd = bytes.indexOf(HEAD_END, 0, 'latin1');
+    const lines = text + bytes.toString('latin1', 0, headEnd) + LINE_END;
+    return reply(200, id, lines, bytes.subarray(headEnd + HEAD_END.length));
+  }
+  const lines = text.slice(0, textHeadEnd + LINE_END.length);
+  const begun = Buffer.from(text.slice(textHeadEnd + HEAD_END.length), 'latin1');
+  return reply(200, id, lines, begun.length === 0 ? bytes : Buffer.concat([begun, bytes]));
 }
 
 /** `headerLines` as the broker writes them: `name: value` and the end of the line. */

@@ -252,7 +252,7 @@ export class RpcDesk {
   #fail(call: RpcCall, outcome: Outcome, error: ZbusError): void {
     this.#end(call);
     this.figures[outcome]++;
-    call.exchange.answer(error.status, '', latin1Of(error.message));
+    call.exchange.answer(error.status, error.replyHeaderLines, latin1Of(error.message));
   }
 
   #end(call: RpcCall): void {
