@@ -1,15 +1,17 @@
 /**
- * npm run bench:client: how fast one connection of the client produces and consumes, against what a
- * bare socket that sends and counts prepared bytes does with the same broker in the same run.
- * Medians, the client's own processor time, and the median of each round's ratio are printed.
+ * npm run bench:client: how fast one connection of the client produces, consumes and calls, against
+ * what nginx answers to ApacheBench in the same run, and what a bare socket that sends and counts
+ * prepared bytes does with the same broker. Medians, the client's own processor time, and the
+ * medians of each round's ratios are printed. The client is the one that ships.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Bus, connect, Mask } from '../src/index.js';
+import { type Bus, connect, Mask } from '../dist/index.js';
+import { runAb } from './ab-run.js';
 import { consume } from './consume-client.js';
-import { startBroker } from './contenders.js';
+import { startBroker, startNginx, startService } from './contenders.js';
 import { median, printTable, thousands } from './figures.js';
 import { fill } from './fill.js';
 import { printMachine } from './machine.js';
@@ -28,11 +30,16 @@ const rounds = Number(flags.rounds);
 const window = Number(flags.window);
 const body = Buffer.alloc(Number(flags.body), 'x');
 const TOPIC = 'T';
+const NGINX = 'nginx, ab -k -c 32';
+const RPC_WINDOW = 256;
+/** Of the answers of nginx: about that of a produce. */
+const REPLY_BYTES = 200;
 
 interface Way {
   readonly name: string;
-  /** Name of the way that this one is compared with. */
-  readonly limit: string;
+  /** Name of the way over a bare socket that this one is compared with; '' when there is none. */
+  readonly bare: string;
+  /** Of nginx: the figures of the machine on which the targets were set, 105,000/s of nginx. */
   readonly target: string;
   readonly run: (bus: Bus, port: number, group: string) => Promise<void>;
 }
@@ -40,19 +47,19 @@ interface Way {
 const WAYS: readonly Way[] = [
   {
     name: 'produce, bare socket',
-    limit: 'produce, bare socket',
+    bare: 'produce, bare socket',
     target: '',
     run: (_bus, port) => fill(port, TOPIC, messages, body),
   },
   {
     name: 'produce, client',
-    limit: 'produce, bare socket',
-    target: '>= 100,000/s',
+    bare: 'produce, bare socket',
+    target: '>= 0.95',
     run: produceAll,
   },
   {
     name: 'consume, bare socket',
-    limit: 'consume, bare socket',
+    bare: 'consume, bare socket',
     target: '',
     run: async (_bus, port, group) => {
       await consume(port, { topic: TOPIC, group, window, prefetch: true, ackBatch: 0 }, messages);
@@ -60,27 +67,47 @@ const WAYS: readonly Way[] = [
   },
   {
     name: 'consume, client',
-    limit: 'consume, bare socket',
-    target: '>= 250,000/s',
+    bare: 'consume, bare socket',
+    target: '>= 2.38',
     run: (bus, _port, group) => consumeAll(bus, group),
   },
   {
     name: 'consume and ack each, client',
-    limit: 'consume, bare socket',
+    bare: 'consume, bare socket',
     target: '',
     run: async (bus, _port, group) => {
       await bus.declare(TOPIC, { group, mask: Mask.ackRequired, ackWindow: 2 * window });
       await consumeAll(bus, group);
     },
   },
+  {
+    name: `rpc, window ${RPC_WINDOW}, client to service`,
+    bare: '',
+    target: '>= 0.57',
+    run: callAll,
+  },
 ];
 
-async function produceAll(bus: Bus): Promise<void> {
+/** `count` workers share `messages` turns. */
+async function share(count: number, turn: () => Promise<unknown>): Promise<void> {
   let left = messages;
   const work = async (): Promise<void> => {
-    while (left-- > 0) await bus.produce(TOPIC, body);
+    while (left-- > 0) await turn();
   };
-  await Promise.all(Array.from({ length: window }, work));
+  await Promise.all(Array.from({ length: count }, work));
+}
+
+function produceAll(bus: Bus): Promise<void> {
+  return share(window, () => bus.produce(TOPIC, body));
+}
+
+interface Calculator {
+  plus(a: number, b: number): number;
+}
+
+function callAll(bus: Bus): Promise<void> {
+  const { plus } = bus.rpc<Calculator>('MyRpc');
+  return share(RPC_WINDOW, () => plus(1, 2));
 }
 
 async function consumeAll(bus: Bus, group: string): Promise<void> {
@@ -110,22 +137,59 @@ async function measure(way: Way, bus: Bus, port: number, group: string): Promise
   return { perSecond: (messages * 1000) / tookMs, processorUs: (user + system) / messages };
 }
 
-function print(results: readonly ReadonlyMap<string, Figures>[]): void {
-  const rows = WAYS.map(({ name, limit, target }) => {
-    const own = results.flatMap((round) => round.get(name) ?? []);
+type Round = ReadonlyMap<string, Figures>;
+
+function print(results: readonly Round[]): void {
+  const ratio = (name: string, limit: string): string => {
     const ratios = results.map((round) => {
       return (round.get(name)?.perSecond ?? NaN) / (round.get(limit)?.perSecond ?? NaN);
     });
+    return limit === '' ? '' : median(ratios).toFixed(2);
+  };
+  const rows = [{ name: NGINX, bare: '', target: '' }, ...WAYS].map(({ name, bare, target }) => {
+    const own = results.flatMap((round) => round.get(name) ?? []);
+    const processorUs = Math.min(...own.map((one) => one.processorUs));
     return [
       name,
       thousands(median(own.map(({ perSecond }) => perSecond))),
       thousands(Math.max(...own.map(({ perSecond }) => perSecond))),
-      Math.min(...own.map(({ processorUs }) => processorUs)).toFixed(1),
-      median(ratios).toFixed(2),
+      name === NGINX ? '' : processorUs.toFixed(1),
+      ratio(name, bare),
+      ratio(name, NGINX),
       target,
     ];
   });
-  printTable([['', 'median/s', 'best/s', 'cpu us', 'of bare', 'target'], ...rows]);
+  printTable([['', 'median/s', 'best/s', 'cpu us', 'of bare', 'of nginx', 'target'], ...rows]);
+}
+
+async function runNginx(port: number, dir: string): Promise<Figures> {
+  const url = `http://127.0.0.1:${port}/`;
+  const { perSecond } = await runAb(
+    { url, requests: messages, concurrency: 32, bodyFile: null },
+    dir,
+  );
+  return { perSecond, processorUs: 0 };
+}
+
+async function measureAll(dir: string): Promise<Round[]> {
+  const broker = await startBroker({ dir: join(dir, 'data'), ackLevel: 'page' });
+  mkdirSync(join(dir, 'nginx'));
+  const nginx = await startNginx(join(dir, 'nginx'), REPLY_BYTES);
+  const service = await startService(broker.port, 'client');
+  const bus = await connect(`127.0.0.1:${broker.port}`);
+  await bus.declare(TOPIC);
+  const results: Round[] = [];
+  // The first round warms everybody up and does not count.
+  for (let round = 0; round <= rounds; round++) {
+    const figures = new Map([[NGINX, await runNginx(nginx.port, dir)]]);
+    for (const [i, way] of WAYS.entries()) {
+      figures.set(way.name, await measure(way, bus, broker.port, `g-${round}-${i}`));
+    }
+    if (round > 0) results.push(figures);
+  }
+  await bus.close();
+  for (const { stop } of [service, nginx, broker]) await stop();
+  return results;
 }
 
 async function main(): Promise<void> {
@@ -137,21 +201,7 @@ async function main(): Promise<void> {
       { name: 'window', value: window },
       { name: 'rounds', value: rounds },
     ]);
-    const broker = await startBroker({ dir: join(dir, 'data'), ackLevel: 'page' });
-    const bus = await connect(`127.0.0.1:${broker.port}`);
-    await bus.declare(TOPIC);
-    const results: Map<string, Figures>[] = [];
-    // The first round warms everybody up and does not count.
-    for (let round = 0; round <= rounds; round++) {
-      const figures = new Map<string, Figures>();
-      for (const [i, way] of WAYS.entries()) {
-        figures.set(way.name, await measure(way, bus, broker.port, `g-${round}-${i}`));
-      }
-      if (round > 0) results.push(figures);
-    }
-    await bus.close();
-    await broker.stop();
-    print(results);
+    print(await measureAll(dir));
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

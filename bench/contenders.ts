@@ -26,6 +26,7 @@ process.on('exit', () => {
 
 const BROKER = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const SERVICE = fileURLToPath(new URL('rpc-service.ts', import.meta.url));
+const BARE_SERVICE = fileURLToPath(new URL('bare-service.ts', import.meta.url));
 const BARE = fileURLToPath(new URL('bare-server.ts', import.meta.url));
 
 /** What a contender that speaks TLS shows. */
@@ -70,9 +71,12 @@ export function startBareServer(replyBytes: number): Promise<Contender> {
   return started(child, 'SIGTERM', false);
 }
 
-/** A service of the topic T of the broker on `port`. */
-export function startService(port: number): Promise<Contender> {
-  const child = spawn(process.execPath, ['--import=tsx', SERVICE, `${port}`]);
+/**
+ * A service of the broker on `port`: of the topic MyRpc with the client, or of T over a bare socket.
+ */
+export function startService(port: number, kind: 'client' | 'bare'): Promise<Contender> {
+  const program = kind === 'client' ? SERVICE : BARE_SERVICE;
+  const child = spawn(process.execPath, ['--import=tsx', program, `${port}`]);
   return started(child, 'SIGTERM', false);
 }
 
