@@ -1,7 +1,8 @@
 /**
  * The commands of README and docs, run as written: every `sh` block of a page in order in one
  * folder against a broker of its own (the one that the README's first block starts), every `js`
- * block as a program. A comment line under a command is the output that it must print. Two things
+ * block as a program, or as a test of mocha. A comment line under a command is the output that it
+ * must print. Two things
  * differ from a reader's machine: the package comes from the tarball, and the port is a free one.
  */
 import assert from 'node:assert/strict';
@@ -86,22 +87,59 @@ describe('the documents', function () {
 
   for (const page of ['docs/protocol.md', 'docs/operations.md']) {
     it(`have commands in ${page} that work in their order`, async () => {
-      const mqDir = mkdtempSync(join(installed.folder, 'data-'));
-      const flags = ['--server-address', '127.0.0.1:0', '--mq-dir', mqDir];
-      const { port } = await startBroker(installed, 'npx', 'zbus', ...flags);
+      const { port } = await startBroker(installed, 'npx', 'zbus', ...ownBroker());
       await runAll(commands(page), port);
     });
   }
 
-  it('have programs that run', async () => {
-    const programs = blocks('README.md', 'js');
-    assert.equal(programs.length, 1);
+  it('have programs that run, and print what they say', async () => {
+    const programs = blocks('README.md', 'js').filter((program) => !isTest(program));
+    assert(programs.length > 0, 'the page has lost its programs');
+    const { port } = await startBroker(installed, 'npx', 'zbus', ...ownBroker());
     for (const program of programs) {
-      const { stdout } = await run('node', ['--input-type=module', '--eval', program], {
-        cwd: installed.folder,
-        env: installed.env,
-      });
-      assert.equal(stdout, "{ item: 'tea', count: 2 }\n");
+      const parameters = ['--input-type=module', '--eval', program.replaceAll(PORT, `${port}`)];
+      const { stdout } = await run('node', parameters, inFolder());
+      assert.equal(stdout, outputOf(program), program);
     }
   });
+
+  it('have a program with produce, consume and RPC that is at most 24 lines long', () => {
+    const [first = ''] = blocks('README.md', 'js');
+    for (const call of ['produce', 'consume', 'serve', 'rpc']) assert(first.includes(`.${call}(`));
+    assert(first.trimEnd().split('\n').length <= 24);
+  });
+
+  it('have tests with a broker inside that pass', async () => {
+    const tests = blocks('README.md', 'js').filter(isTest);
+    assert(tests.length > 0, 'the page has lost its test');
+    const mocha = join(root, 'node_modules/mocha/bin/mocha.js');
+    for (const [i, test] of tests.entries()) {
+      const file = join(installed.folder, `readme-${i}.test.js`);
+      writeFileSync(file, test);
+      const { stdout } = await run('node', [mocha, '--no-config', file], inFolder());
+      assert.match(stdout, /[1-9]\d* passing/);
+    }
+  });
+
+  function inFolder(): { cwd: string; env: NodeJS.ProcessEnv } {
+    return { cwd: installed.folder, env: installed.env };
+  }
+
+  function ownBroker(): string[] {
+    const mqDir = mkdtempSync(join(installed.folder, 'data-'));
+    return ['--server-address', '127.0.0.1:0', '--mq-dir', mqDir];
+  }
 });
+
+function isTest(program: string): boolean {
+  return program.includes('describe(');
+}
+
+/** The comments that follow what prints. */
+function outputOf(program: string): string {
+  const lines = program.split('\n').map((line) => line.trim());
+  const printed = lines.filter((line, i) => {
+    return line.startsWith('// ') && lines[i - 1]?.startsWith('console.log(');
+  });
+  return printed.map((line) => `${line.slice('// '.length)}\n`).join('');
+}
