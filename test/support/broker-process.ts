@@ -4,7 +4,7 @@
  * moment. Promises that no child outlives the test process, and that a broker that does not come
  * up tells why.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn as spawnHere, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { compileTypeScript } from '../../scripts/compile-typescript.mjs';
@@ -21,7 +21,16 @@ export interface BrokerSettings {
   readonly env?: Readonly<Record<string, string>>;
   /** `ulimit -n` of the child. */
   readonly openFilesMax?: number;
+  /** Starts it elsewhere, such as on a host of a test's network. */
+  readonly spawn?: Spawn;
 }
+
+/** As `spawn` of Node. */
+export type Spawn = (
+  file: string,
+  parameters: readonly string[],
+  options: SpawnOptions,
+) => ChildProcess;
 
 export interface Exit {
   readonly code: number | null;
@@ -42,7 +51,7 @@ export class BrokerProcess {
   #port = 0;
 
   /** Spawns the broker; it is recovering its folder until `listening` resolves. */
-  constructor({ dir, env = {}, openFilesMax }: BrokerSettings) {
+  constructor({ dir, env = {}, openFilesMax, spawn = spawnHere }: BrokerSettings) {
     compileTypeScript();
     const node = [process.execPath, ENTRY];
     const limited =

@@ -1,0 +1,62 @@
+/**
+ * What the processes of client-load.ts tell the trial that started them, and what it tells them.
+ */
+
+/** Clients of each process. */
+export const CLIENTS = 8;
+
+export type LoadRole = 'produce' | 'consume';
+
+export interface LoadSettings {
+  readonly role: LoadRole;
+  readonly address: string;
+  /** Of the payloads. */
+  readonly seed: number;
+}
+
+/** Times are milliseconds since 1970, so that those of several processes can be compared. */
+export type LoadEvent =
+  /** All clients are connected, and the consumers' group is there. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'lost'; readonly bus: number; readonly atMs: number }
+  | StoredEvent
+  | {
+      readonly kind: 'notStored';
+      readonly producer: number;
+      readonly n: number;
+      readonly why: string;
+    }
+  | GotEvent
+  | { readonly kind: 'acked'; readonly offset: number }
+  /** All that was begun is answered; `depth` is that of the topic. */
+  | { readonly kind: 'stopped'; readonly depth: number }
+  /** The group has nothing left. */
+  | { readonly kind: 'drained' };
+
+/** A produce was answered. */
+export interface StoredEvent {
+  readonly kind: 'stored';
+  readonly producer: number;
+  readonly n: number;
+  readonly id: string;
+  readonly offset: number;
+  readonly attempts: number;
+  readonly beganMs: number;
+  readonly atMs: number;
+}
+
+/** A consumer was handed a message. */
+export interface GotEvent {
+  readonly kind: 'got';
+  readonly consumer: number;
+  readonly id: string;
+  readonly offset: number;
+  readonly producer: number;
+  readonly n: number;
+  /** It has the bytes that were sent. */
+  readonly whole: boolean;
+  readonly atMs: number;
+}
+
+/** Produce no more; wait until the group is empty; end. */
+export type LoadCommand = 'stop' | 'drain' | 'close';
