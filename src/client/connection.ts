@@ -256,7 +256,8 @@ export class Connection implements LinkOwner {
   }
 
   #send(call: Call): void {
-    if (this.#link === null || this.#link.congested) {
+    // Behind what waits already, although the link may take some again by now.
+    if (this.#link === null || this.#unsent.length > 0 || this.#link.congested) {
       this.#unsent.push(call);
       return;
     }

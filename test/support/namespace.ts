@@ -24,7 +24,8 @@ export interface CutOptions {
 
 /** Skips the test where networks cannot be made; under ZBUS_REQUIRE_ALL=1 it fails. */
 export function needNetwork(context: Mocha.Context): void {
-  const probe = `ip link add name ${BRIDGE} type bridge && ip link add name a type veth peer name b`;
+  const probe =
+    `ip link add name ${BRIDGE} type bridge && ` + 'ip link add name a type veth peer name b';
   const [file, ...parameters] = [...MORTAL, ...newNamespace(true), 'sh', '-c', probe];
   const { status } = spawnSync(file, parameters, { stdio: 'ignore' });
   need(
@@ -46,7 +47,7 @@ export class Host {
     this.#namespace = namespace;
   }
 
-  /** As `spawn` of Node: the child's pid is that of `file`, so that it can be stopped and killed. */
+  /** As `spawn` of Node; the child's pid is that of `file`, so that it can be stopped. */
   readonly spawn = (
     file: string,
     parameters: readonly string[],
