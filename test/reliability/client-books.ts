@@ -11,6 +11,7 @@ import {
   type LoadRole,
   type StoredEvent,
 } from './client-events.js';
+import { CallBooks } from './client-call-books.js';
 import type { Entry } from './oracle.js';
 
 /** Clocks of several processes, and what they round. */
@@ -22,12 +23,20 @@ export interface Recovery {
   readonly allMs: number;
 }
 
+/** What shows that a client is at work: answers to producers and callers, messages to consumers. */
+export const WORKS = ['produce', 'consume', 'call'] as const;
+export type Work = (typeof WORKS)[number];
+
 export interface Totals {
   readonly stored: number;
   /** Copies of messages beyond the first. */
   readonly duplicates: number;
   /** Deliveries of the same copy beyond the first. */
   readonly redelivered: number;
+  /** Ended calls by outcome. */
+  readonly calls: ReadonlyMap<string, number>;
+  /** Calls that ran more than once, all of them idempotent. */
+  readonly ranAgain: number;
 }
 
 interface Loss {
@@ -42,16 +51,21 @@ export class ClientBooks {
   readonly #acked = new Set<number>();
   readonly #lost: Record<LoadRole, Loss[]> = { produce: [], consume: [] };
   #redelivered = 0;
+  readonly #calls = new CallBooks();
   /** Since `mark`, by client: when it first had an answer, or a message. */
   #markMs = 0;
-  #first: Record<LoadRole, Map<number, number>> = { produce: new Map(), consume: new Map() };
+  #first = noWork();
 
   note(role: LoadRole, event: LoadEvent): void {
     if (event.kind === 'lost') this.#lost[role].push(event);
     else if (event.kind === 'stored') this.#noteStored(event);
     else if (event.kind === 'got') this.#noteGot(event);
     else if (event.kind === 'acked') this.#acked.add(event.offset);
-    else if (event.kind === 'notStored') {
+    else if (event.kind === 'ran') this.#calls.ran(event);
+    else if (event.kind === 'called') {
+      this.#calls.called(event);
+      if (event.outcome === 'done') this.#noteWork('call', event.caller, event.atMs);
+    } else if (event.kind === 'notStored') {
       assert.fail(`${nameOf(event)} was given up: ${event.why}`);
     }
   }
@@ -59,16 +73,16 @@ export class ClientBooks {
   /** What comes from now on shows that the clients are at work. */
   mark(atMs: number): void {
     this.#markMs = atMs;
-    this.#first = { produce: new Map(), consume: new Map() };
+    this.#first = noWork();
   }
 
-  /** All clients of the role were at work since the mark. */
-  areAtWork(role: LoadRole): boolean {
-    return this.#first[role].size === CLIENTS;
+  /** All its clients have done such work since the mark. */
+  areAtWork(work: Work): boolean {
+    return this.#first[work].size === CLIENTS;
   }
 
-  recovery(role: LoadRole): Recovery {
-    const times = [...this.#first[role].values()].map((atMs) => atMs - this.#markMs);
+  recovery(work: Work): Recovery {
+    const times = [...this.#first[work].values()].map((atMs) => atMs - this.#markMs);
     return { firstMs: Math.min(...times), allMs: Math.max(...times) };
   }
 
@@ -101,7 +115,8 @@ export class ClientBooks {
         this.#checkCopies(event, copies[producer]?.get(event.n) ?? 0);
       }
     });
-    return { stored, duplicates: log.length - stored, redelivered: this.#redelivered };
+    const redelivered = this.#redelivered;
+    return { stored, duplicates: log.length - stored, redelivered, ...this.#calls.check() };
   }
 
   #noteStored(event: StoredEvent): void {
@@ -122,8 +137,8 @@ export class ClientBooks {
     this.#noteWork('consume', event.consumer, event.atMs);
   }
 
-  #noteWork(role: LoadRole, client: number, atMs: number): void {
-    const first = this.#first[role];
+  #noteWork(work: Work, client: number, atMs: number): void {
+    const first = this.#first[work];
     if (atMs > this.#markMs && !first.has(client)) first.set(client, atMs);
   }
 
@@ -149,6 +164,10 @@ export class ClientBooks {
     const why = `${nameOf(event)}: ${copies} copies, and ${losses.length} losses before its answer`;
     assert(copies <= losses.length + 1, why);
   }
+}
+
+function noWork(): Record<Work, Map<number, number>> {
+  return { produce: new Map(), consume: new Map(), call: new Map() };
 }
 
 function numbered<Item>(make: () => Item): Item[] {

@@ -2,8 +2,12 @@
  * What the processes of client-load.ts tell the trial that started them, and what it tells them.
  */
 
-/** Clients of each process. */
+/** Clients of each process; all of one produce and call, all of the other consume. */
 export const CLIENTS = 8;
+/** How many of those that consume serve, too. */
+export const SERVICES = 4;
+/** In which a call is answered or fails. */
+export const CALL_TIMEOUT_MS = 2500;
 
 export type LoadRole = 'produce' | 'consume';
 
@@ -28,6 +32,9 @@ export type LoadEvent =
     }
   | GotEvent
   | { readonly kind: 'acked'; readonly offset: number }
+  /** A service has begun to run a call. */
+  | { readonly kind: 'ran'; readonly caller: number; readonly n: number }
+  | CalledEvent
   /** All that was begun is answered; `depth` is that of the topic. */
   | { readonly kind: 'stopped'; readonly depth: number }
   /** The group has nothing left. */
@@ -56,6 +63,23 @@ export interface GotEvent {
   /** It has the bytes that were sent. */
   readonly whole: boolean;
   readonly atMs: number;
+}
+
+/** A call has ended. */
+export interface CalledEvent {
+  readonly kind: 'called';
+  readonly caller: number;
+  readonly n: number;
+  readonly idempotent: boolean;
+  /** `done`, the name of the error, or what was wrong with the result. */
+  readonly outcome: string;
+  readonly tookMs: number;
+  readonly atMs: number;
+}
+
+/** Tells it to the trial. */
+export function tell(event: LoadEvent): void {
+  process.send?.(event);
 }
 
 /** Produce no more; wait until the group is empty; end. */

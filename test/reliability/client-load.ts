@@ -1,5 +1,5 @@
 /**
- * Producers or consumers of a trial, in a process of their own: users of the client library that
+ * Producers and callers, or consumers and services, of a trial, in a process of their own: users of the client library that
  * know nothing of faults. Started by client-trial.ts with LoadSettings as its argument; tells it by
  * LoadEvents what was answered and what came. Ends with the trial; an unhandled rejection ends it
  * with an error, which the trial takes for a failure.
@@ -14,7 +14,15 @@ import {
   type ProduceOptions,
   type ReceivedMessage,
 } from '../../src/index.js';
-import { CLIENTS, type LoadCommand, type LoadEvent, type LoadSettings } from './client-events.js';
+import {
+  type LoadCommand,
+  type LoadEvent,
+  type LoadSettings,
+  CLIENTS,
+  SERVICES,
+  tell,
+} from './client-events.js';
+import { LoadCaller, serveCalls } from './client-rpc-load.js';
 import { Payloads } from './payload.js';
 import { TOPIC } from './traffic.js';
 
@@ -36,10 +44,6 @@ const OPTIONS: ConnectOptions = {
   waitForBroker: true,
   timeoutMs: Infinity,
 };
-
-function tell(event: LoadEvent): void {
-  process.send?.(event);
-}
 
 class LoadProducer {
   readonly #bus: Bus;
@@ -133,17 +137,19 @@ async function run({ role, address, seed }: LoadSettings): Promise<void> {
       tell({ kind: 'lost', bus: i, atMs: Date.now() });
     });
   });
-  const producers: LoadProducer[] = [];
+  const workers: (LoadProducer | LoadCaller)[] = [];
   if (role === 'consume') {
     await first.declare(TOPIC, { ...GROUP_OPTIONS, start: { offset: 0 } });
     buses.forEach((bus, i) => void consume(bus, i, payloads));
+    await Promise.all(buses.slice(0, SERVICES).map(serveCalls));
   } else {
-    producers.push(...buses.map((bus, i) => new LoadProducer(bus, i, payloads)));
-    for (const producer of producers) producer.start();
+    workers.push(...buses.map((bus, i) => new LoadProducer(bus, i, payloads)));
+    workers.push(...buses.map((bus, i) => new LoadCaller(bus, i)));
+    for (const worker of workers) worker.start();
   }
   const obey: Record<LoadCommand, () => Promise<void>> = {
     stop: async () => {
-      await Promise.all(producers.map((producer) => producer.stop()));
+      await Promise.all(workers.map((worker) => worker.stop()));
       tell({ kind: 'stopped', depth: (await first.query(TOPIC)).messageDepth });
     },
     drain: async () => {
@@ -158,7 +164,7 @@ async function run({ role, address, seed }: LoadSettings): Promise<void> {
   process.on('message', (command: LoadCommand) => void obey[command]());
   process.once('disconnect', () => {
     for (const bus of buses) void bus.close({ timeoutMs: 0 });
-    for (const producer of producers) void producer.stop();
+    for (const worker of workers) void worker.stop();
   });
   tell({ kind: 'ready' });
 }

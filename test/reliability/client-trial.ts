@@ -1,8 +1,9 @@
 /**
- * A trial of the client under faults: a broker, 8 producers and 8 consumers in processes of their
- * own, on this machine or on a network that can be cut; one fault after the other, each time until
- * all are at work again; and at the end what is there against what was told. Prints its seed
- * (RELIABILITY_SEED replays it) and how long each recovery took. Cleaned up by cleanUp.
+ * A trial of the client under faults: a broker, 8 producers that also call and 8 consumers of which
+ * 4 also serve, in processes of their own, on this machine or on a network that can be cut; one
+ * fault after the other, each time until all are at work again; and at the end what is there
+ * against what was told. Prints its seed (RELIABILITY_SEED replays its moments) and how long each
+ * recovery took. Cleaned up by cleanUp.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn as spawnHere } from 'node:child_process';
@@ -13,7 +14,7 @@ import { onCleanUp } from '../support/cleanup.js';
 import { Client } from '../support/client.js';
 import type { Network } from '../support/namespace.js';
 import { tempFolder } from '../support/temp-folder.js';
-import { ClientBooks } from './client-books.js';
+import { ClientBooks, type Totals, type Work, WORKS } from './client-books.js';
 import { CLIENTS, type LoadCommand, type LoadEvent, type LoadRole } from './client-events.js';
 import { Payloads, randomOf, runSeed } from './payload.js';
 import { readLog } from './traffic.js';
@@ -21,6 +22,8 @@ import { readLog } from './traffic.js';
 const LOAD = fileURLToPath(new URL('client-load.ts', import.meta.url));
 const ROLES: readonly LoadRole[] = ['consume', 'produce'];
 const PORT = 15555;
+/** Between two faults. */
+const WORK_MS_MAX = 1500;
 const STEP_MS_MAX = 30_000;
 /** One attempt to connect and one pause, as client-load.ts has them, and twice as long again. */
 const RECOVERY_MS_MAX = 6000;
@@ -87,11 +90,12 @@ export class ClientTrial {
       this.#startLoad(role);
       await this.#event(role, 'ready');
     }
-    await this.#atWork(ROLES, STEP_MS_MAX);
+    await this.#atWork(STEP_MS_MAX);
   }
 
-  /** Runs the fault for `lastsMs` and waits until all clients are at work again. */
+  /** At a random moment runs the fault for `lastsMs`, then waits until all are at work again. */
   async suffer(fault: Fault, lastsMs: number): Promise<void> {
+    await this.#pause(this.random() * WORK_MS_MAX);
     const beganMs = Date.now();
     await fault.begin();
     await this.#pause(lastsMs);
@@ -99,13 +103,11 @@ export class ClientTrial {
     await fault.end();
     const healedMs = Date.now();
     this.#books.mark(healedMs);
-    await this.#atWork(ROLES, RECOVERY_MS_MAX);
-    const [stored, consumed] = [this.#books.recovery('produce'), this.#books.recovery('consume')];
+    await this.#atWork(RECOVERY_MS_MAX);
     const slowestMs = seenMs.length === 0 ? '-' : `${Math.max(...seenMs) - beganMs}`;
     console.log(
       `      ${fault.name}, ${healedMs - beganMs} ms: seen by ${seenMs.length} within ` +
-        `${slowestMs} ms; then stored after ${stored.firstMs} ms, by all after ${stored.allMs}; ` +
-        `consumed after ${consumed.firstMs} ms, by all after ${consumed.allMs}`,
+        `${slowestMs} ms; then ${WORKS.map((work) => this.#recovery(work)).join(', ')}`,
     );
     if (lastsMs < SILENCE_MS_MAX) return;
     assert.equal(seenMs.length, fault.hits.length * CLIENTS, 'a client did not see the cut');
@@ -126,12 +128,22 @@ export class ClientTrial {
       assert.deepEqual(await exited, [0, null], `the process of ${role} failed`);
     }
     await this.endBroker('SIGTERM');
-    const { stored, duplicates, redelivered } = this.#books.check(await this.#readLog());
+    this.#print(this.#books.check(await this.#readLog()));
+  }
+
+  #print({ stored, duplicates, redelivered, calls, ranAgain }: Totals): void {
     console.log(
       `      ${stored} acknowledged, 0 lost, 0 out of order, ${duplicates} stored twice, ` +
         `${redelivered} delivered again`,
     );
+    const outcomes = [...calls].map(([outcome, count]) => `${count} ${outcome}`).join(', ');
+    console.log(`      calls: ${outcomes}; ${ranAgain} idempotent ones ran again`);
     assert(stored > 1000, 'too little traffic to prove anything');
+  }
+
+  #recovery(work: Work): string {
+    const { firstMs, allMs } = this.#books.recovery(work);
+    return `${work} after ${firstMs} ms, all after ${allMs} ms`;
   }
 
   /** On a network of its own the broker cannot be reached from here. */
@@ -188,8 +200,8 @@ export class ClientTrial {
     await this.#when(() => this.#told.has(`${role} ${kind}`), STEP_MS_MAX, `${role}: ${kind}`);
   }
 
-  async #atWork(roles: readonly LoadRole[], timeoutMs: number): Promise<void> {
-    const atWork = (): boolean => roles.every((role) => this.#books.areAtWork(role));
+  async #atWork(timeoutMs: number): Promise<void> {
+    const atWork = (): boolean => WORKS.every((work) => this.#books.areAtWork(work));
     await this.#when(atWork, timeoutMs, 'all clients are at work');
   }
 
