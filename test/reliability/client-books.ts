@@ -39,6 +39,13 @@ export interface Totals {
   readonly ranAgain: number;
 }
 
+/** An ack was answered. */
+interface Acked {
+  /** Of all its deliveries that had come by then, the highest. */
+  readonly retry: number;
+  readonly restarts: number;
+}
+
 interface Loss {
   readonly bus: number;
   readonly atMs: number;
@@ -48,7 +55,9 @@ export class ClientBooks {
   readonly #stored: readonly Map<number, StoredEvent>[] = numbered(() => new Map());
   /** By offset. */
   readonly #got = new Map<number, GotEvent>();
-  readonly #acked = new Set<number>();
+  readonly #acked = new Map<number, Acked>();
+  /** Restarts of the broker so far. */
+  #restarts = 0;
   readonly #lost: Record<LoadRole, Loss[]> = { produce: [], consume: [] };
   #redelivered = 0;
   readonly #calls = new CallBooks();
@@ -60,7 +69,7 @@ export class ClientBooks {
     if (event.kind === 'lost') this.#lost[role].push(event);
     else if (event.kind === 'stored') this.#noteStored(event);
     else if (event.kind === 'got') this.#noteGot(event);
-    else if (event.kind === 'acked') this.#acked.add(event.offset);
+    else if (event.kind === 'acked') this.#noteAcked(event.offset);
     else if (event.kind === 'ran') this.#calls.ran(event);
     else if (event.kind === 'called') {
       this.#calls.called(event);
@@ -68,6 +77,11 @@ export class ClientBooks {
     } else if (event.kind === 'notStored') {
       assert.fail(`${nameOf(event)} was given up: ${event.why}`);
     }
+  }
+
+  /** The broker is there again: what comes from now on it has handed out now. */
+  restarted(): void {
+    this.#restarts++;
   }
 
   /** What comes from now on shows that the clients are at work. */
@@ -129,12 +143,22 @@ export class ClientBooks {
   #noteGot(event: GotEvent): void {
     const { offset, id } = event;
     assert(event.whole, `${nameOf(event)} has other bytes than were sent`);
-    assert(!this.#acked.has(offset), `${offset} came again after its ack was answered`);
+    const acked = this.#acked.get(offset);
+    // What was handed out before the ack may be late; what is handed out behind it counts higher.
+    const late = acked?.restarts === this.#restarts && event.retry <= acked.retry;
+    assert(acked === undefined || late, `${offset} came again after its ack was answered`);
     const sent = this.#stored[event.producer]?.get(event.n);
     assert(sent === undefined || sent.id === id, `${nameOf(event)} came under another id`);
-    if (this.#got.has(offset)) this.#redelivered++;
-    this.#got.set(offset, event);
+    const before = this.#got.get(offset);
+    if (before !== undefined) this.#redelivered++;
+    if (before === undefined || before.retry <= event.retry) this.#got.set(offset, event);
     this.#noteWork('consume', event.consumer, event.atMs);
+  }
+
+  #noteAcked(offset: number): void {
+    const got = this.#got.get(offset);
+    assert(got !== undefined, `the ack of ${offset} was answered, and nobody had it`);
+    this.#acked.set(offset, { retry: got.retry, restarts: this.#restarts });
   }
 
   #noteWork(work: Work, client: number, atMs: number): void {

@@ -60,6 +60,8 @@ export interface GotEvent {
   readonly offset: number;
   readonly producer: number;
   readonly n: number;
+  /** How often it was handed out before. */
+  readonly retry: number;
   /** It has the bytes that were sent. */
   readonly whole: boolean;
   readonly atMs: number;

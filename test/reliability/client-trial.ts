@@ -74,6 +74,7 @@ export class ClientTrial {
       await broker.end('SIGKILL');
     });
     await broker.listening();
+    this.#books.restarted();
     this.#address = this.#address.replace(/:\d+$/, `:${broker.port}`);
   }
 
