@@ -1,8 +1,8 @@
 /**
- * Producers and callers, or consumers and services, of a trial, in a process of their own: users of the client library that
- * know nothing of faults. Started by client-trial.ts with LoadSettings as its argument; tells it by
- * LoadEvents what was answered and what came. Ends with the trial; an unhandled rejection ends it
- * with an error, which the trial takes for a failure.
+ * Producers and callers, or consumers and services, of a trial, in a process of their own: users of
+ * the client library that know nothing of faults. Started by client-trial.ts with LoadSettings as
+ * its argument; tells it by LoadEvents what was answered and what came. Ends with the trial; an
+ * unhandled rejection ends it with an error, which the trial takes for a failure.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -27,6 +27,10 @@ class FakeLink implements Link {
     }
   }
 
+  flush(): void {
+    assert.fail('not asked to');
+  }
+
   end(): void {
     this.destroy();
   }
