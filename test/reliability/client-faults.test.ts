@@ -11,7 +11,7 @@ import { ClientTrial, type Fault, HOSTS, SILENCE_MS_MAX } from './client-trial.j
 const ROUNDS = Number(process.env.CLIENT_FAULT_ROUNDS ?? 1);
 const LONG = ROUNDS > 1;
 const DOWN_MS_MAX = LONG ? 12_000 : 1000;
-const ROUND_TIMEOUT_MS = 120_000;
+const ROUND_TIMEOUT_MS = 180_000;
 
 describe('the client', function () {
   this.timeout(ROUNDS * ROUND_TIMEOUT_MS);
