@@ -315,6 +315,46 @@ describe('a caller that reads nothing', () => {
   });
 });
 
+describe('a connection with thousands of calls under way', () => {
+  afterEach(cleanUp);
+
+  it('goes on with all else, answers of its own services included', async () => {
+    const CALLS = 3000;
+    broker = await TestBroker.start();
+    const bus = await openTo(broker.port);
+    const gate = newGate();
+    const service = { wait: () => gate.opened, echo: (text: string) => text.length };
+    await bus.serve('calc', service, { concurrency: CALLS });
+    const remote = bus.rpc<typeof service>('calc', { timeoutMs: 25_000 });
+    const waiting = Array.from({ length: CALLS }, () => remote.wait());
+    await bus.client.ping();
+    gate.open();
+    assert.deepEqual(new Set(await Promise.all(waiting)), new Set(['open']));
+    const large = 'x'.repeat(1_000_000);
+    const lengths = await Promise.all(Array.from({ length: 20 }, () => remote.echo(large)));
+    assert(lengths.every((length) => length === large.length));
+  });
+
+  it('lets one signal end them all without a warning', async () => {
+    broker = await TestBroker.start();
+    const bus = await openTo(broker.port);
+    await bus.serve('calc', { wait: () => new Promise(() => undefined), plus });
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): unknown => warnings.push(warning);
+    process.on('warning', onWarning);
+    onCleanUp(() => void process.off('warning', onWarning));
+    const aborter = new AbortController();
+    const remote = bus.rpc<Calc>('calc', { signal: aborter.signal });
+    const waiting = Array.from({ length: 50 }, () => failureOf(remote.wait()));
+    await bus.client.ping();
+    const reason = new Error('enough');
+    aborter.abort(reason);
+    for (const error of await Promise.all(waiting)) assert.equal(error, reason);
+    assert.equal(await bus.rpc<Calc>('calc').plus(1, 2), 3);
+    assert.deepEqual(warnings, []);
+  });
+});
+
 describe('a broker that is stopping', () => {
   afterEach(cleanUp);
 
