@@ -196,7 +196,10 @@ describe('a processor whose broker is restarted', () => {
     assert.equal(slow.inHandCount, 1);
     gate.open();
     assert.equal(await caller.rpc<Calc>('slow', patient).wait(), 'of before');
-    assert.equal((await caller.query('slow')).rpc?.lateCount, 0);
+    // The broker counts a late answer for the topic whose call the connection got last.
+    for (const topic of ['slow', 'calc']) {
+      assert.equal((await caller.query(topic)).rpc?.lateCount, 0, topic);
+    }
     assert.equal((await caller.query('calc', { group: 'own' })).consumerCount, 1);
     await quick.close();
   });
