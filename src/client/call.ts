@@ -3,6 +3,7 @@
  * exactly once, with the answer, an error, its deadline, or its caller's signal.
  */
 import type { Message } from '../protocol/message.js';
+import { watchAbort } from './abort-watch.js';
 import { errorOf, TimeoutError } from './errors.js';
 
 export interface CallOptions {
@@ -37,7 +38,7 @@ export class Call {
   readonly #endMs: number;
   readonly #answer: (reply: Message, call: Call) => void;
   readonly #fail: (error: unknown) => void;
-  #onAbort: (() => void) | null = null;
+  #unwatch: (() => void) | null = null;
 
   constructor(
     request: Message,
@@ -55,10 +56,15 @@ export class Call {
     this.#fail = fail;
   }
 
+  /** A service answers it, when it can. */
+  get isRpc(): boolean {
+    return this.options.tellTimeLeft !== undefined;
+  }
+
   /** Calls `onAbort` when the caller's signal says so. */
   listen(onAbort: () => void): void {
-    this.#onAbort = onAbort;
-    this.options.signal?.addEventListener('abort', onAbort, { once: true });
+    const { signal } = this.options;
+    if (signal !== undefined) this.#unwatch = watchAbort(signal, onAbort);
   }
 
   /** It is sent next; false when it is too late for a service to answer it. */
@@ -76,7 +82,7 @@ export class Call {
   /** The answer is here, good or bad. */
   settle(reply: Message): void {
     this.#unlisten();
-    if (reply.status >= 400 && this.options.tellTimeLeft === undefined) {
+    if (reply.status >= 400 && !this.isRpc) {
       this.#fail(errorOf(reply));
       return;
     }
@@ -103,8 +109,7 @@ export class Call {
   }
 
   #unlisten(): void {
-    if (this.#onAbort === null) return;
-    this.options.signal?.removeEventListener('abort', this.#onAbort);
-    this.#onAbort = null;
+    this.#unwatch?.();
+    this.#unwatch = null;
   }
 }

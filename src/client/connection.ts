@@ -10,6 +10,7 @@ import { Header } from '../protocol/headers.js';
 import type { Message } from '../protocol/message.js';
 import { Call, type CallOptions } from './call.js';
 import { CallTable } from './call-table.js';
+import { CallWindow } from './call-window.js';
 import { Emitter } from './emitter.js';
 import { BufferFullError, ConnectionLostError, errorOf, isStopping } from './errors.js';
 import { IdSource } from './id-source.js';
@@ -57,6 +58,7 @@ export class Connection implements LinkOwner {
   epoch = 0;
   readonly #keeper: LinkKeeper;
   readonly #calls: CallTable;
+  readonly #window = new CallWindow();
   readonly #streams = new Map<string, Stream>();
   #link: Link | null = null;
   #state: ConnectionState = 'connecting';
@@ -154,6 +156,7 @@ export class Connection implements LinkOwner {
     if (this.#state === 'connecting') this.#state = 'connected';
     this.#opened?.resolve();
     this.#opened = null;
+    this.#window.clear();
     for (const call of this.#calls) this.#send(call);
     for (const stream of [...this.#streams.values()]) stream.onUp();
     this.events.emit('connected', { address });
@@ -161,6 +164,7 @@ export class Connection implements LinkOwner {
 
   onMessage(reply: Message): void {
     const id = reply.headers.get(Header.id) ?? '';
+    if (this.#window.release(id)) this.#sendHeldBack();
     const call = this.#calls.get(id);
     if (call !== undefined) {
       this.#answered(call, reply);
@@ -175,7 +179,7 @@ export class Connection implements LinkOwner {
     const unsent = this.#unsent;
     this.#unsent = [];
     for (const call of unsent) {
-      if (this.#calls.get(call.id) === call && !call.sent) this.#send(call);
+      this.#sendIfOpen(call);
     }
   }
 
@@ -255,19 +259,34 @@ export class Connection implements LinkOwner {
     );
   }
 
+  #sendHeldBack(): void {
+    for (let call = this.#window.next(); call !== undefined; call = this.#window.next()) {
+      this.#sendIfOpen(call);
+    }
+  }
+
+  /** It may have ended while it waited. */
+  #sendIfOpen(call: Call): void {
+    if (this.#calls.get(call.id) === call && !call.sent) this.#send(call);
+    else if (!call.sent) this.#window.release(call.id);
+  }
+
   #send(call: Call): void {
     // Behind what waits already, although the link may take some again by now.
     if (this.#link === null || this.#unsent.length > 0 || this.#link.congested) {
       this.#unsent.push(call);
       return;
     }
+    if (call.isRpc && !this.#window.admit(call)) return;
     if (!call.beginAttempt(this.options.clock.nowMs())) {
+      this.#window.release(call.id);
       if (this.#calls.remove(call)) call.expire();
       return;
     }
     try {
       this.#link.send(call.request);
     } catch (error) {
+      this.#window.release(call.id);
       this.#fail(call, error);
     }
   }

@@ -1,7 +1,7 @@
 /**
  * What RPC promises over any transport, as cases that need nothing but the client: no test runner
- * and no module of Node, so that a page of a browser can run them, too. Each opens the buses that it
- * needs on one broker, whose topics are its own; they are closed by whoever runs it.
+ * and no module of Node, so that a page of a browser can run them, too. Each opens the buses that
+ * it needs on one broker, where its topics are new; they are closed by whoever runs it.
  */
 import { RpcError } from '../../src/client/rpc/rpc-error.js';
 import type { RpcRequest } from '../../src/client/rpc/rpc-request.js';
@@ -134,7 +134,7 @@ const callCases: readonly RpcCase[] = [
     },
   },
   {
-    name: 'a processor that closes and does not wait answers with an error, and says so to services',
+    name: 'a processor that closes and does not wait answers with an error, and tells services',
     run: async (open) => {
       let aborted: unknown = null;
       const { calling, processor } = await serving(

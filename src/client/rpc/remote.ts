@@ -21,20 +21,22 @@ export type Remote<Service> = {
     Name in keyof Service as Exclude<NonNullable<Service[Name]>, AnyMethod> extends never
       ? Exclude<Extract<Name, string>, Reserved | `_${string}`>
       : never
-  ]: RemoteMethod<NonNullable<Service[Name]>>;
+  ]-?: RemoteMethod<NonNullable<Service[Name]>>;
 };
 
-/** Up to four overloads are kept. */
+/** Up to four overloads are kept; of one alone the compiler infers it four times. */
 export type RemoteMethod<Method> = Method extends {
   (...params: infer P1): infer R1;
   (...params: infer P2): infer R2;
   (...params: infer P3): infer R3;
   (...params: infer P4): infer R4;
 }
-  ? ((...params: P1) => Answered<R1>) &
-      ((...params: P2) => Answered<R2>) &
-      ((...params: P3) => Answered<R3>) &
-      ((...params: P4) => Answered<R4>)
+  ? [P1, P4] extends [P4, P1]
+    ? (...params: P4) => Answered<R4>
+    : ((...params: P1) => Answered<R1>) &
+        ((...params: P2) => Answered<R2>) &
+        ((...params: P3) => Answered<R3>) &
+        ((...params: P4) => Answered<R4>)
   : Method extends (...params: infer P) => infer R
     ? (...params: P) => Answered<R>
     : never;

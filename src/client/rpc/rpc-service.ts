@@ -1,7 +1,8 @@
 /**
  * What stands behind a topic: finds the service and the method that a call means, checks its
  * parameters, runs it, and makes the answer of whatever comes of it. Owned by RpcProcessor.
- * Promises to run nothing but the methods of the services themselves, and to answer whatever they do.
+ * Promises to run nothing but the methods of the services themselves, and to answer whatever they
+ * do.
  */
 import type { Buffer } from 'node:buffer';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
@@ -139,7 +140,7 @@ export function replyOf(thrown: unknown): EncodedReply {
 
 /**
  * The service's own method or an inherited one; null for what it shares with every object, what is
- * private by its name, and what is no function. Getters are not run.
+ * private by its name, and what is no function. Inherited getters are not run.
  */
 export function methodOf(service: object, name: string): Method | null {
   if (name === 'constructor' || name.startsWith('_') || name.startsWith('#')) return null;
@@ -149,7 +150,10 @@ export function methodOf(service: object, name: string): Method | null {
     if (above === null && holder !== service) return null;
     const property = Object.getOwnPropertyDescriptor(holder, name);
     if (property !== undefined) {
-      return typeof property.value === 'function' ? (property.value as Method) : null;
+      // Compilers write the exports of a module as getters.
+      const isExport = holder === service && property.get !== undefined;
+      const value: unknown = isExport ? Reflect.get(service, name) : property.value;
+      return typeof value === 'function' ? (value as Method) : null;
     }
     holder = above;
   }
