@@ -43,6 +43,11 @@ export class Grant {
     return this.#revoked;
   }
 
+  /** True when no topic is left out. */
+  get everyTopic(): boolean {
+    return this.#topics.all;
+  }
+
   /** True when no group is left out. */
   get everyGroup(): boolean {
     return this.#groups.all;

@@ -4,7 +4,8 @@
  * closed by it.
  */
 import { Buffer } from 'node:buffer';
-import { type Operation, ruleOf } from '../auth/operations.js';
+import { ANYONE } from '../auth/grant.js';
+import { type Operation, ruleOf, Scope } from '../auth/operations.js';
 import type { Clock } from '../clock.js';
 import {
   ClosedError,
@@ -19,18 +20,26 @@ import { parseCommand } from '../protocol/url.js';
 import { Header } from '../protocol/headers.js';
 import { checkId, latin1Of } from '../protocol/names.js';
 import type { QueueStore } from '../queue/queue.js';
+import type { Tracker } from '../tracker/tracker.js';
 import type { Turn } from '../turn.js';
 import { authorize } from './authorize.js';
 import { BatchBudget } from './batch-budget.js';
 import { Call } from './call.js';
 import { type CommandContext, handlerOf, type Pages } from './commands.js';
 import type { Exchange } from './exchange.js';
-import type { ServerIdentity } from './info.js';
+import {
+  type ServerAddress,
+  serverAddress,
+  serverInfo,
+  type ServerIdentity,
+  type ServerInfo,
+} from './info.js';
 import type { AskedLevel } from './produce.js';
 import { type RetentionOptions, sweepRetention } from './retention.js';
 import { RpcCalls, type RpcOptions } from './rpc/rpc-calls.js';
 import type { Session } from './session.js';
 import { TopicTable } from './topic-table.js';
+import { noTopics } from './track-commands.js';
 
 /** Commands that end what was begun, taken until the connections are closed. */
 const ENDING: ReadonlySet<string> = new Set([
@@ -54,6 +63,11 @@ export interface BrokerOptions {
   readonly retention: RetentionOptions;
   readonly rpc: RpcOptions;
   readonly limits: LimitReports;
+  readonly tracker: Tracker;
+  /** Topics, groups or consumers have changed. */
+  readonly changed: () => void;
+  /** It keeps the table of servers and no topics. */
+  readonly trackerOnly: boolean;
   readonly pages: Pages;
   /** A request was beyond its token, or had none; `operation` is null for no known command. */
   readonly refused: (exchange: Exchange, operation: Operation | null, error: ZbusError) => void;
@@ -67,10 +81,12 @@ export class Broker implements CommandContext {
   readonly ackLevel: AskedLevel;
   readonly autoCreateTopics: boolean;
   readonly limits: LimitReports;
+  readonly tracker: Tracker;
   readonly pages: Pages;
   /** Told to clients; the server sets the address once it listens. */
   identity: ServerIdentity;
   readonly #store: QueueStore;
+  readonly #trackerOnly: boolean;
   readonly #refused: BrokerOptions['refused'];
   readonly #failed: (where: string, error: Error) => void;
   /** Requests that wait until an earlier one of their session has taken effect. */
@@ -88,7 +104,14 @@ export class Broker implements CommandContext {
     this.autoCreateTopics = options.autoCreateTopics;
     this.pages = options.pages;
     this.limits = options.limits;
-    this.identity = { address: '', version: options.version, certificatePem: null };
+    this.identity = {
+      address: '',
+      version: options.version,
+      certificatePem: null,
+      trackerList: [],
+    };
+    this.tracker = options.tracker;
+    this.#trackerOnly = options.trackerOnly;
     this.#store = options.store;
     this.#refused = options.refused;
     this.#failed = options.failed;
@@ -104,7 +127,9 @@ export class Broker implements CommandContext {
       groupsPerTopicMax: options.groupsPerTopicMax,
       retention: options.retention,
       changed: () => {
-        this.#infoVersion++;
+        // Above that of any run before, so that a restart is never taken for old news.
+        this.#infoVersion = Math.max(this.#infoVersion + 1, Date.now());
+        options.changed();
       },
       failed: options.failed,
     });
@@ -113,6 +138,21 @@ export class Broker implements CommandContext {
   /** Grows with every change that lists of topics show. */
   get infoVersion(): number {
     return this.#infoVersion;
+  }
+
+  /** As its trackers are told; `version` of the software. */
+  get address(): ServerAddress {
+    return serverAddress(this.identity);
+  }
+
+  get version(): string {
+    return this.identity.version;
+  }
+
+  /** Everything there is to know of it, as a token without restrictions sees it. */
+  info(): ServerInfo {
+    const { topics, identity, infoVersion, calls, limits } = this;
+    return serverInfo(topics, identity, infoVersion, calls.strayCount, limits.counts, ANYONE);
   }
 
   /** Opens the stored topics. */
@@ -182,6 +222,7 @@ export class Broker implements CommandContext {
     const { cmd } = call.command;
     if (this.#closing || (this.#draining && !ENDING.has(cmd))) throw stopping();
     this.#authorize(call);
+    if (this.#trackerOnly && namesTopic(call)) throw noTopics();
     const handler = handlerOf(this, call);
     if (handler === undefined) {
       const text = `Bad format: command(${cmd}) not support`;
@@ -228,6 +269,14 @@ export class Broker implements CommandContext {
       exchange.answer(known.status, known.replyHeaderLines, latin1Of(known.message));
     else call.fail(known);
   }
+}
+
+/** True for commands on topics, and calls by path. */
+function namesTopic(call: Call): boolean {
+  const { cmd } = call.command;
+  if (cmd === CommandName.query) return call.namesTopic;
+  const rule = ruleOf(cmd);
+  return rule === undefined ? call.command.pathTopic !== undefined : rule.scope !== Scope.none;
 }
 
 function stopping(): ClosedError {

@@ -8,6 +8,7 @@ import { NotFoundError } from '../errors.js';
 import type { LimitReports } from '../limit-reports.js';
 import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
+import type { Tracker } from '../tracker/tracker.js';
 import { ack, nack, renew } from './acknowledge.js';
 import type { Call } from './call.js';
 import { consume, unconsume } from './consume.js';
@@ -19,6 +20,7 @@ import { type AskedLevel, produce } from './produce.js';
 import { callByPath, callService, route, rpc } from './rpc/rpc-commands.js';
 import type { RpcCalls } from './rpc/rpc-calls.js';
 import type { TopicTable } from './topic-table.js';
+import { trackerTable, trackPub, trackSub } from './track-commands.js';
 import { type Topic, topicNotFound } from './topic.js';
 
 /** What the handlers need of the broker. */
@@ -31,6 +33,7 @@ export interface CommandContext {
   readonly autoCreateTopics: boolean;
   readonly pages: Pages;
   readonly limits: LimitReports;
+  readonly tracker: Tracker;
 }
 
 /** What is answered to people; each answers the exchange. */
@@ -62,6 +65,9 @@ export const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.rpc, rpc],
   [CommandName.route, route],
   [CommandName.server, server],
+  [CommandName.tracker, trackerTable],
+  [CommandName.trackSub, trackSub],
+  [CommandName.trackPub, trackPub],
   [CommandName.ssl, ssl],
   [CommandName.ping, ping],
   [CommandName.heartbeat, heartbeat],

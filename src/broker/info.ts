@@ -4,6 +4,7 @@
  * only what the token of whoever asks is for.
  */
 import type { Grant } from '../auth/grant.js';
+import type { ServerAddress } from '../protocol/server-address.js';
 import type { QueueState } from '../queue/queue.js';
 import type { ConsumeGroup } from './group.js';
 import type { RetentionRule } from './retention.js';
@@ -13,16 +14,15 @@ import type { Topic } from './topic.js';
 /** Messages that the answer about a group lists at most. */
 const UNSETTLED_SHOWN_MAX = 100;
 
-export interface ServerAddress {
-  readonly address: string;
-  readonly sslEnabled: boolean;
-}
+export type { ServerAddress };
 
 export interface ServerIdentity {
   readonly address: string;
   readonly version: string;
   /** In PEM, with those that lead to its root; null when the port speaks no TLS. */
   readonly certificatePem: string | null;
+  /** The trackers that it joins. */
+  readonly trackerList: readonly ServerAddress[];
 }
 
 export interface GroupInfo {
@@ -113,7 +113,7 @@ export interface ServerInfo {
   serverAddress: ServerAddress;
   serverVersion: string;
   infoVersion: number;
-  trackerList: ServerAddress[];
+  trackerList: readonly ServerAddress[];
   topicTable: Record<string, TopicInfo>;
   /** Answers to RPCs by sessions that were never given one; absent when there were none. */
   strayAnswerCount?: number;
@@ -210,7 +210,7 @@ function rpcInfo({ queuedCount, inHandCount, bytes, figures }: RpcDesk): RpcInfo
   return { queuedCount, inHandCount, requestBytes: bytes, ...figures };
 }
 
-function serverAddress({ address, certificatePem }: ServerIdentity): ServerAddress {
+export function serverAddress({ address, certificatePem }: ServerIdentity): ServerAddress {
   return { address, sslEnabled: certificatePem !== null };
 }
 
@@ -234,7 +234,7 @@ export function serverInfo(
     serverAddress: serverAddress(server),
     serverVersion: server.version,
     infoVersion,
-    trackerList: [],
+    trackerList: server.trackerList,
     topicTable: Object.fromEntries(entries),
     ...(strayAnswerCount > 0 ? { strayAnswerCount } : {}),
     ...(Object.keys(limits).length > 0 ? { limits } : {}),

@@ -75,10 +75,11 @@ async function runStart(_options: unknown, command: Command): Promise<void> {
 }
 
 function addConfigOption(program: Command, key: ConfigKey): void {
-  const { group, description, placeholder } = optionInfo(key);
+  const { group, description, placeholder, alias } = optionInfo(key);
   const flag = flagName(key);
+  const flags = alias === undefined ? flag : `${alias}, ${flag}`;
   const about = `${description} (default: ${defaultText(key)}, env: ${environmentName(key)})`;
-  const shown = placeholder === undefined ? flag : `${flag} <${placeholder}>`;
+  const shown = placeholder === undefined ? flags : `${flags} <${placeholder}>`;
   program.addOption(new Option(shown, about).helpGroup(`${group}:`));
   if (typeof defaultConfig[key] === 'boolean') {
     // For a switch that the environment or the file has turned on.

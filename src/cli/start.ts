@@ -44,10 +44,11 @@ export async function start(sources: ConfigSources): Promise<void> {
   const address = hostPortText(bound);
   const scheme = config.sslEnabled ? 'https' : 'http';
   const { mqDir, ackLevel } = config;
+  const data = config.trackerOnly ? 'none (tracker only)' : mqDir;
   const rules = retentionText(config);
   const retention = rules === null ? 'none: nothing is ever deleted' : `deletes messages ${rules}`;
   process.stdout.write(
-    `zbus ${version} listening on ${scheme}://${address}  data ${mqDir}  ack ${ackLevel}  ` +
+    `zbus ${version} listening on ${scheme}://${address}  data ${data}  ack ${ackLevel}  ` +
       `retention ${retention}\n`,
   );
   const risk = isLoopback(bound.host) ? null : publicRisk(config);

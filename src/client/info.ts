@@ -1,9 +1,8 @@
 /** What the broker tells of itself: its JSON (docs/protocol.md, JSON), as types. */
 
-export interface ServerAddress {
-  readonly address: string;
-  readonly sslEnabled: boolean;
-}
+import type { ServerAddress } from '../protocol/server-address.js';
+
+export type { ServerAddress };
 
 export interface GroupInfo {
   readonly topicName: string;
@@ -92,4 +91,15 @@ export interface ServerInfo {
   readonly infoVersion: number;
   readonly trackerList: readonly ServerAddress[];
   readonly topicTable: Readonly<Record<string, TopicInfo>>;
+}
+
+/** What a tracker knows: every server that it is in touch with, by its address. */
+export interface TrackerInfo {
+  readonly serverAddress: ServerAddress;
+  readonly serverVersion: string;
+  readonly infoVersion: number;
+  /** In a change only those that are new or have changed. */
+  readonly serverTable: Readonly<Record<string, ServerInfo>>;
+  /** Only in a change: servers that are gone. */
+  readonly removedList?: readonly string[];
 }

@@ -8,11 +8,13 @@ import { limitOptions } from './limit-options.js';
 import { securityOptions } from './security-options.js';
 import { serverOptions } from './server-options.js';
 import { storageOptions } from './storage-options.js';
+import { trackerOptions } from './tracker-options.js';
 import { type OptionInfo, optionInfos, sizeText } from './values.js';
 
 export const configSchema = z.strictObject({
   ...serverOptions,
   ...securityOptions,
+  ...trackerOptions,
   ...storageOptions,
   ...limitOptions,
 });

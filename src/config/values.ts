@@ -11,11 +11,13 @@ export const GIB = 1024 * MIB;
 
 /** What help and documents say of an option. */
 export interface OptionInfo {
-  readonly group: 'Server' | 'Security' | 'Storage' | 'Limits' | 'Timeouts' | 'Log';
+  readonly group: 'Server' | 'Security' | 'Trackers' | 'Storage' | 'Limits' | 'Timeouts' | 'Log';
   readonly description: string;
   readonly example: string;
   /** Shown after the flag; a switch has none. */
   readonly placeholder?: string;
+  /** A second, shorter flag. */
+  readonly alias?: string;
 }
 
 export const optionInfos = z.registry<OptionInfo>();

@@ -14,6 +14,7 @@ export const Header = {
   delay: 'delay',
   deadAttempts: 'dead_attempts',
   deadReason: 'dead_reason',
+  delta: 'delta',
   errorCode: 'error_code',
   groupAckTimeout: 'group_ack_timeout',
   groupAckWindow: 'group_ack_window',

@@ -12,6 +12,7 @@ import { LimitReports } from '../limit-reports.js';
 import { DiskStore } from '../queue/disk-store.js';
 import { MemoryStore } from '../queue/memory-store.js';
 import type { QueueStore } from '../queue/queue.js';
+import { checkAdvertised, Tracking } from '../tracker/tracking.js';
 import { Turn } from '../turn.js';
 import { version } from '../version.js';
 import { type HostPort, hostPortText, parseHostPort } from './address.js';
@@ -39,6 +40,7 @@ export class Server {
   readonly #turn = new Turn();
   readonly #inProcess = new Set<InProcessConnection>();
   #broker: Broker | null = null;
+  #tracking: Tracking | null = null;
   #listener: Listener | null = null;
   #onLastInProcess: (() => void) | null = null;
 
@@ -48,7 +50,7 @@ export class Server {
     this.#clock = clock;
     this.#limits = new LimitReports(clock, log);
     this.#refusals = new RefusalLog(clock, log);
-    this.#storage = storage;
+    this.#storage = config.trackerOnly ? 'memory' : storage;
   }
 
   /**
@@ -59,14 +61,19 @@ export class Server {
     const config = this.#config;
     const tls = this.#readTls();
     const wanted = await addressToOpen(parseHostPort(config.serverAddress), config);
+    checkAdvertised(config.trackerList, config.serverName ?? hostPortText(wanted));
+    const tracking = new Tracking(config, this.#clock, this.#log, tls);
+    this.#tracking = tracking;
     if (config.tokenFile !== null) {
       this.#tokens = new TokenStore(config.tokenFile, this.#clock, this.#log);
     }
-    const broker = this.#newBroker();
+    const broker = this.#newBroker(tracking);
     this.#broker = broker;
     try {
       await broker.open();
-      return await this.#listen(wanted, broker, tls);
+      const bound = await this.#listen(wanted, broker, tls);
+      tracking.start(broker);
+      return bound;
     } catch (error) {
       await this.close();
       throw error;
@@ -104,6 +111,8 @@ export class Server {
     const broker = this.#broker;
     this.#listener = null;
     this.#broker = null;
+    const tracking = this.#tracking;
+    this.#tracking = null;
     this.#tokens?.close();
     const connectionsClosed = listener?.close(CLOSE_GRACE_MS, {
       timeoutMs: this.#config.drainTimeoutMs,
@@ -111,7 +120,7 @@ export class Server {
     });
     broker?.endCalls();
     broker?.drain();
-    await Promise.all([connectionsClosed, this.#closeInProcess()]);
+    await Promise.all([connectionsClosed, this.#closeInProcess(), tracking?.close()]);
     await broker?.close();
     this.#limits.close();
   }
@@ -203,7 +212,8 @@ export class Server {
     const bound = { host: address, port };
     const certificatePem = tls?.certificatePem ?? null;
     const told = config.serverName ?? hostPortText(bound);
-    broker.identity = { version, address: told, certificatePem };
+    const trackerList = this.#tracking?.trackers ?? [];
+    broker.identity = { version, address: told, certificatePem, trackerList };
     return bound;
   }
 
@@ -223,7 +233,7 @@ export class Server {
     );
   }
 
-  #newBroker(): Broker {
+  #newBroker(tracking: Tracking): Broker {
     const config = this.#config;
     const broker: Broker = new Broker({
       store: this.#newStore(),
@@ -248,6 +258,11 @@ export class Server {
         bytesMax: config.rpcBytesMax,
       },
       limits: this.#limits,
+      tracker: tracking.tracker,
+      changed: () => {
+        tracking.changed();
+      },
+      trackerOnly: config.trackerOnly,
       pages: pages({
         tokens: this.#tokens,
         secure: config.sslEnabled,

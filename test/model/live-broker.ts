@@ -5,11 +5,13 @@
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '../../src/clock.js';
 import { Broker } from '../../src/broker/broker.js';
 import type { ConsumeGroup } from '../../src/broker/group.js';
 import { KEEP_ALL } from '../../src/broker/retention.js';
 import { LimitReports } from '../../src/limit-reports.js';
 import { DiskStore } from '../../src/queue/disk-store.js';
+import { Tracker } from '../../src/tracker/tracker.js';
 import { type Phase, Turn, type TurnTask } from '../../src/turn.js';
 import { turn as loopTurn } from '../support/wait.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -39,6 +41,18 @@ class CountingTurn extends Turn {
   }
 }
 
+/** Of a broker that no other joins. */
+function newTracker(clock: Clock): Tracker {
+  const silent = (): void => undefined;
+  return new Tracker({
+    peers: { clock, tls: {} },
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+    listsItself: true,
+    serversMax: 1,
+    publishedBytesMax: 1024,
+  });
+}
+
 export class LiveBroker {
   readonly clock = new ManualClock();
   readonly record = newRecord();
@@ -66,6 +80,9 @@ export class LiveBroker {
       retention: { serverRule: KEEP_ALL, blockBytes: ENGINE_OPTIONS.blockBytes },
       rpc: { timeoutMs: 10_000, callsMax: 10, bytesMax: 1024 },
       limits: new LimitReports(this.clock, { debug: () => undefined, warn: () => undefined }),
+      tracker: newTracker(this.clock),
+      changed: () => undefined,
+      trackerOnly: false,
       pages: { home: () => undefined, login: () => undefined, logout: () => undefined },
       refused: () => undefined,
       failed: (where, error) => this.failures.push(`${where}: ${error.stack ?? error.message}`),

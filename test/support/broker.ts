@@ -23,6 +23,8 @@ export class TestBroker {
   readonly config: Config;
   /** Errors that the broker logged. */
   readonly failures: string[] = [];
+  /** Warnings that it logged. */
+  readonly warnings: string[] = [];
   port = 0;
   /** Whom its clients trust; null: it speaks plain TCP. */
   authority: Authority | null = null;
@@ -106,7 +108,9 @@ export class TestBroker {
     return {
       debug: silent,
       info: silent,
-      warn: silent,
+      warn: (fields, event) => {
+        this.warnings.push(`${event} ${JSON.stringify(fields, errorsAsText)}`);
+      },
       error: (fields, event) => {
         this.failures.push(`${event} ${JSON.stringify(fields, errorsAsText)}`);
       },

@@ -1,7 +1,7 @@
 /**
- * Imports point down only. The layers, top first: cli, server, broker (with tracker), queue and
- * auth; protocol and the single files at the bottom may be used by all. The client stands beside
- * them and knows none of the layers, because it also runs in browsers.
+ * Imports point down only. The layers, top first: cli, server, broker, then tracker, queue and
+ * auth; protocol and the single files at the bottom may be used by all. The client knows none of
+ * the layers, because it also runs in browsers; the tracker is a client of other brokers.
  */
 import assert from 'node:assert/strict';
 import { dirname, posix } from 'node:path';
@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['server', 'broker', 'auth'],
   server: ['broker', 'tracker', 'queue', 'auth'],
   broker: ['tracker', 'queue', 'auth'],
-  tracker: ['queue'],
+  tracker: ['client'],
   queue: [],
   auth: [],
   client: [],
@@ -102,6 +102,8 @@ describe('layers', () => {
       ['client', 'server'],
       ['errors', 'protocol'],
       ['queue', 'tracker'],
+      ['tracker', 'broker'],
+      ['client', 'tracker'],
       ['auth', 'broker'],
       ['queue', 'auth'],
       ['server', 'cli'],
