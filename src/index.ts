@@ -2,12 +2,21 @@
  * The public interface of the package: what is not exported here may change in any release.
  */
 export type { Body } from './client/body.js';
+export { Broker } from './client/broker.js';
+export { BrokerClient, type BrokerEvents, type BrokerOptions } from './client/broker-client.js';
 export { Bus, connect, type ServeOptions } from './client/bus.js';
 export type { ConnectionEvents, ConnectionState } from './client/connection.js';
 export { Consumer, type ConsumeOptions } from './client/consumer.js';
 export type { GroupOptions, StartOptions, TopicOptions } from './client/declaration.js';
 export { BufferFullError, ConnectionLostError, ReplyError, TimeoutError } from './client/errors.js';
-export type { GroupInfo, RpcInfo, ServerAddress, ServerInfo, TopicInfo } from './client/info.js';
+export type {
+  GroupInfo,
+  RpcInfo,
+  ServerAddress,
+  ServerInfo,
+  TopicInfo,
+  TrackerInfo,
+} from './client/info.js';
 export {
   type AskedLevel,
   type CallLimits,
@@ -19,6 +28,7 @@ export {
 export type { ConnectOptions, TlsOptions } from './client/options.js';
 export { Producer } from './client/producer.js';
 export type { HeaderValues } from './client/requests.js';
+export { type Route, type RoutedServer, RouteTable } from './client/route-table.js';
 export type { AnyService, Remote } from './client/rpc/remote.js';
 export { RpcAnswer } from './client/rpc/rpc-answer.js';
 export { RpcError, RpcErrorCode, type RpcIssue } from './client/rpc/rpc-error.js';
