@@ -41,6 +41,8 @@ export interface BrokerOptions {
   /** Flags for node itself, such as --cpu-prof. */
   readonly nodeFlags?: readonly string[];
   readonly certificate?: CertificateFiles | null;
+  /** Further options, by the names of their variables. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The broker as `npm run compile` has built it, with its defaults but for the options. */
@@ -60,6 +62,7 @@ export function startBroker(options: BrokerOptions): Promise<Contender> {
     ZBUS_MQ_DIR: dir,
     ZBUS_ACK_LEVEL: ackLevel,
     ...tls,
+    ...options.env,
   };
   const child = spawn(process.execPath, [...nodeFlags, BROKER], { env });
   return started(child, 'SIGTERM', certificate !== null);
