@@ -2,7 +2,7 @@
  * The commands of trackers: track_pub, by which a server tells of itself, track_sub and tracker, by
  * which others learn of all servers. The table itself is Tracker's.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import { BadRequestError } from '../errors.js';
 import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
@@ -57,11 +57,9 @@ class TrackSubscriber implements Subscriber {
     this.delta = delta;
   }
 
-  send(json: Buffer, taken: () => void): void {
-    const head = Buffer.from(`${JSON_LINES}content-length: ${json.length}\r\n\r\n`);
-    const bytes = Buffer.concat([head, json]);
+  send(record: Buffer, taken: () => void): void {
     const delivery = { delivered: taken, undelivered: () => undefined };
-    this.#exchange.deliver(PUSH_LINES, bytes, 0, bytes.length, delivery, true);
+    this.#exchange.deliver(PUSH_LINES, record, 0, record.length, delivery, true);
   }
 }
 

@@ -1,12 +1,14 @@
 /**
  * Runs a task soon after it was asked for, however often that was: many changes become one message.
- * What takes long runs less often, so that it never takes more than a tenth of the time.
+ * What takes long runs less often, so that it takes a tenth of the time, or runs once a second.
  */
 import type { Clock } from '../clock.js';
 
 /** Changes within this become one. */
 export const COALESCE_MS = 50;
 const IDLE_SHARE = 10;
+/** News must not grow old, whatever they cost. */
+const DELAY_MS_MAX = 1000;
 
 export class PacedTask {
   readonly #clock: Clock;
@@ -22,7 +24,8 @@ export class PacedTask {
 
   request(): void {
     if (this.#closed || this.#stopTimer !== null) return;
-    const delayMs = Math.max(COALESCE_MS, IDLE_SHARE * this.#costMs);
+    const restMs = Math.min(IDLE_SHARE * this.#costMs, DELAY_MS_MAX);
+    const delayMs = Math.max(COALESCE_MS, restMs);
     this.#stopTimer = this.#clock.after(delayMs, () => {
       this.#stopTimer = null;
       const beganMs = this.#clock.nowMs();

@@ -4,14 +4,14 @@
  * Tracker.
  */
 import type { Buffer } from 'node:buffer';
-import { seesAll, type Visibility } from './table-json.js';
+import { recordOf, seesAll, type Visibility } from './table-json.js';
 
 export interface Subscriber {
   readonly reader: Visibility;
   /** Wants the whole table first, and only what has changed from then on. */
   readonly delta: boolean;
-  /** Sends a table; `taken` is called once the peer has taken it. */
-  send(json: Buffer, taken: () => void): void;
+  /** Sends a table, as a record; `taken` is called once the peer has taken it. */
+  send(record: Buffer, taken: () => void): void;
 }
 
 /** Makes the JSON; `keys` null: of the whole table, else the change of these servers. */
@@ -83,9 +83,9 @@ export class Subscriptions {
   }
 
   #encode(reader: Visibility, keys: readonly string[] | null): Buffer {
-    if (!seesAll(reader)) return this.#source(reader, keys);
+    if (!seesAll(reader)) return recordOf(this.#source(reader, keys));
     const name = keys === null ? '' : keys.join();
-    const known = this.#encoded.get(name) ?? this.#source(reader, keys);
+    const known = this.#encoded.get(name) ?? recordOf(this.#source(reader, keys));
     this.#encoded.set(name, known);
     return known;
   }
