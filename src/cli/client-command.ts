@@ -30,7 +30,8 @@ export async function withBus(
     await (onInterrupt === 'stop' ? Promise.race([working, rejection(interrupted)]) : working);
   } finally {
     stopTelling();
-    await bus.close(interrupted.aborted && onInterrupt === 'stop' ? { timeoutMs: 0 } : {});
+    // What was to be waited for, the command has waited for.
+    await bus.close(interrupted.aborted ? { timeoutMs: onInterrupt === 'stop' ? 0 : 1000 } : {});
   }
 }
 

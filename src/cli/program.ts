@@ -5,9 +5,14 @@
 import { Command } from 'commander';
 import { version } from '../version.js';
 import { addCheckCommand } from './check.js';
+import { addConsumeCommand } from './consume.js';
+import { addGroupCommand } from './group.js';
 import { ExitCode } from './outcome.js';
+import { addProduceCommand } from './produce.js';
 import { addServeCommand } from './serve.js';
+import { addTailCommand } from './tail.js';
 import { addTokenCommand } from './token.js';
+import { addTopicCommand } from './topic.js';
 
 const DESCRIPTION = `zbus ${version}: message queue and RPC in one process, on one port
 
@@ -35,6 +40,11 @@ export function createProgram(): Command {
   addServeCommand(program);
   addCheckCommand(program);
   addTokenCommand(program);
+  addProduceCommand(program);
+  addConsumeCommand(program);
+  addTailCommand(program);
+  addTopicCommand(program);
+  addGroupCommand(program);
   return program;
 }
 
