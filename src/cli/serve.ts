@@ -18,7 +18,7 @@ import {
 } from '../config/config.js';
 import { nearest } from '../config/nearest.js';
 import { type ConfigSources, loadConfig } from '../config/sources.js';
-import { createLog, type Log, type ReopenableLog } from '../log.js';
+import type { Log, ReopenableLog } from '../log.js';
 import { version } from '../version.js';
 import { CommandError } from './outcome.js';
 
@@ -102,7 +102,7 @@ async function serve(sources: ConfigSources): Promise<void> {
   const { TlsFilesError } = await import('../server/tls-files.js');
   // A wrong address is refused before the data folder is touched.
   parseHostPort(config.serverAddress);
-  const log = openLog(config);
+  const log = await openLog(config);
   const stopSignal = firstSignal();
   const server = new Server(config, log);
   process.on('SIGHUP', () => {
@@ -136,7 +136,8 @@ async function serve(sources: ConfigSources): Promise<void> {
   process.exit(0);
 }
 
-function openLog(config: Config): ReopenableLog {
+async function openLog(config: Config): Promise<ReopenableLog> {
+  const { createLog } = await import('../log.js');
   try {
     return createLog(config);
   } catch (error) {
