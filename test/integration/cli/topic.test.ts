@@ -82,7 +82,7 @@ describe('zbus group', function () {
     await client.expect(200, 'consume', { topic: 'orders', consume_group: 'w' });
     const { stdout } = await run(['group', 'list', 'orders']);
     assert.match(stdout, /^GROUP +TO COME +IN FLIGHT +CONSUMERS +FILTER +MASK\n/);
-    assert.match(stdout, /^w +0 +1 +0 +paid +ack_required$/m);
+    assert.match(stdout, /^w +0 +1 +1 +paid +ack_required$/m);
     const shown = (await run(['group', 'show', 'orders', 'w'])).stdout;
     assert.match(shown, /^max attempts +5$/m);
     assert.match(shown, /^IN FLIGHT +RETRY +TIMEOUT IN +CONSUMER\n +0 +0 +\d+ ms +127\.0\.0\.1:/m);
