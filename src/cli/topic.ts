@@ -83,13 +83,13 @@ function addDeclare(parent: Command): void {
     .addOption(
       new Option(
         '--retention-bytes <size>',
-        'delete the oldest messages beyond this, such as 8MiB; none: whatever the broker says, keep',
+        'delete the oldest ones beyond this, such as 8MiB; none: keep, whatever the broker says',
       ).argParser(sizeOrNone),
     )
     .addOption(
       new Option(
         '--retention-age-ms <ms>',
-        'delete messages that are older; none: whatever the broker says, keep',
+        'delete messages that are older; none: keep, whatever the broker says',
       ).argParser(wholeNumberOrNone(1)),
     )
     .option('--retention-consumed', 'delete what every group has consumed')

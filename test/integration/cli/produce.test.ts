@@ -144,7 +144,7 @@ describe('zbus produce', function () {
     assert.equal((await json()).messageDepth, 0);
   });
 
-  it('refuses an unknown topic with exit code 1 and advice, and makes it with --declare', async () => {
+  it('refuses an unknown topic with exit code 1 and advice; --declare makes it', async () => {
     const { refusal, run } = await CommandRunner.start();
     const line = await refusal(['produce', 'odrers', 'x'], 1);
     assert.match(line, /Topic\(odrers\) not found; make it with: zbus topic declare odrers/);

@@ -146,7 +146,7 @@ describe('the window of produce', () => {
     await window.finish();
   });
 
-  it('takes nothing more once one has failed, and counts those that were acknowledged', async () => {
+  it('takes nothing more once one has failed, and counts what was acknowledged', async () => {
     const window = new SendWindow(() => Promise.resolve());
     await window.send(1, undefined, () => Promise.resolve(produced(0)));
     await window.send(1, undefined, () => Promise.reject(new Error('disk full')));
