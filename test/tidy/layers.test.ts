@@ -12,7 +12,7 @@ import { isTypeScript, type Source, textFiles } from './sources.js';
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ['embedded', 'server', 'client', 'broker'],
   embedded: ['server', 'client'],
-  cli: ['server', 'broker', 'auth'],
+  cli: ['server', 'client', 'broker', 'auth'],
   server: ['broker', 'tracker', 'queue', 'auth'],
   broker: ['tracker', 'queue', 'auth'],
   tracker: ['queue'],
