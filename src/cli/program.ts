@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import { version } from '../version.js';
+import { addBenchCommand } from './bench.js';
 import { addCheckCommand } from './check.js';
 import { addConsumeCommand } from './consume.js';
 import { addGroupCommand } from './group.js';
@@ -45,6 +46,7 @@ export function createProgram(): Command {
   addTailCommand(program);
   addTopicCommand(program);
   addGroupCommand(program);
+  addBenchCommand(program);
   return program;
 }
 
