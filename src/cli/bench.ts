@@ -4,6 +4,7 @@
  * message, to say when a count is wrong, and to leave no topic behind.
  */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import type { Bus } from '../client/bus.js';
 import type { AskedLevel } from '../client/mq-client.js';
@@ -61,7 +62,7 @@ export function addBenchCommand(program: Command): void {
   const command = program
     .command('bench')
     .description('measure a broker: rates, latencies, and a count of every message')
-    .helpGroup('Clients:')
+    .helpGroup('Tools:')
     .addArgument(
       new Argument('[workloads...]', 'what to measure (default: all)').choices(workloadNames),
     )
@@ -87,15 +88,17 @@ export function addBenchCommand(program: Command): void {
 
 async function bench(workloads: readonly WorkloadName[], flags: BenchFlags): Promise<void> {
   const plan = planOf(flags);
-  const server = flags.server ?? (process.env.ZBUS_SERVER === undefined ? null : undefined);
-  if (server !== null && flags.dir !== undefined) {
+  const named = flags.server !== undefined || (process.env.ZBUS_SERVER ?? '') !== '';
+  if (named && flags.dir !== undefined) {
     throw new UsageError('--dir is for a broker of its own; with --server there is none');
   }
-  const own = server === null ? await TemporaryBroker.start(flags.dir) : null;
+  const own = named ? null : await TemporaryBroker.start(flags.dir);
   try {
     const to = own === null ? flags : { ...flags, server: [own.address] };
     const wanted = workloads.length === 0 ? workloadNames : workloads;
     const work = async (control: Bus, signal: AbortSignal): Promise<void> => {
+      // Every connection and every pause listens to it.
+      setMaxListeners(0, signal);
       const site: Site = {
         control,
         open: () => openBus(to, signal),

@@ -10,6 +10,7 @@ import { addConsumeCommand } from './consume.js';
 import { addGroupCommand } from './group.js';
 import { ExitCode } from './outcome.js';
 import { addProduceCommand } from './produce.js';
+import { addRpcCommand } from './rpc.js';
 import { addServeCommand } from './serve.js';
 import { addTailCommand } from './tail.js';
 import { addTokenCommand } from './token.js';
@@ -46,6 +47,7 @@ export function createProgram(): Command {
   addTailCommand(program);
   addTopicCommand(program);
   addGroupCommand(program);
+  addRpcCommand(program);
   addBenchCommand(program);
   return program;
 }
