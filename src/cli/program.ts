@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { version } from '../version.js';
 import { addBenchCommand } from './bench.js';
 import { addCheckCommand } from './check.js';
+import { addCompletionCommand } from './completion.js';
 import { addConsumeCommand } from './consume.js';
 import { addGroupCommand } from './group.js';
 import { ExitCode } from './outcome.js';
@@ -49,6 +50,7 @@ export function createProgram(): Command {
   addGroupCommand(program);
   addRpcCommand(program);
   addBenchCommand(program);
+  addCompletionCommand(program);
   return program;
 }
 
