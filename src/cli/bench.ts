@@ -1,7 +1,7 @@
 /**
  * `zbus bench`: how fast a broker is, measured with this package's client. Without --server it
- * starts a broker for it, so that nobody's own is put under load by mistake. Promises to count every
- * message, to say when a count is wrong, and to leave no topic behind.
+ * starts a broker for it, so that nobody's own is put under load by mistake. Promises to count
+ * every message, to say when a count is wrong, and to leave no topic behind.
  */
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';

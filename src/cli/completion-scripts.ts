@@ -46,7 +46,9 @@ _zbus() {
     else
       candidates+=("\${value//:/\\\\:}\${about:+:$about}")
     fi
-  done < <("$words[1]" complete "--current=\${(Q)PREFIX}" -- "\${(@Q)words[2,CURRENT-1]}" 2> /dev/null)
+  done < <(
+    "$words[1]" complete "--current=\${(Q)PREFIX}" -- "\${(@Q)words[2,CURRENT-1]}" 2> /dev/null
+  )
   (( $#candidates )) && _describe zbus candidates
   [[ -n $files ]] && _files
 }

@@ -127,7 +127,7 @@ export class Run {
     return { count, sentAgain };
   }
 
-  /** Does `work` at the plan's pace, `window` at once on each connection; ends at the first error. */
+  /** Does `work` at the plan's pace, `window` at once on each connection, up to the first error. */
   async atWindow(
     buses: readonly Bus[],
     work: (bus: Bus, sender: number, number: number, dueMs: number) => Promise<void>,

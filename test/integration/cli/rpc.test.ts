@@ -18,7 +18,8 @@ const CALC = `
   export const echo = (...params) => params;
   export const bytes = () => new Uint8Array([0, 255, 10]);
   export const fail = () => { throw Object.assign(new Error('no luck'), { code: 'E_LUCK' }); };
-  export const hold = () => new Promise((resolve) => process.once('SIGUSR2', () => resolve('held')));
+  export const hold = () =>
+    new Promise((resolve) => process.once('SIGUSR2', () => resolve('held')));
   export const notAMethod = 5;
 `;
 
