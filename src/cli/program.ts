@@ -4,11 +4,14 @@
  */
 import { Command } from 'commander';
 import { version } from '../version.js';
+import { addBenchCommand } from './bench.js';
 import { addCheckCommand } from './check.js';
+import { addCompletionCommand } from './completion.js';
 import { addConsumeCommand } from './consume.js';
 import { addGroupCommand } from './group.js';
 import { ExitCode } from './outcome.js';
 import { addProduceCommand } from './produce.js';
+import { addRpcCommand } from './rpc.js';
 import { addServeCommand } from './serve.js';
 import { addTailCommand } from './tail.js';
 import { addTokenCommand } from './token.js';
@@ -45,6 +48,9 @@ export function createProgram(): Command {
   addTailCommand(program);
   addTopicCommand(program);
   addGroupCommand(program);
+  addRpcCommand(program);
+  addBenchCommand(program);
+  addCompletionCommand(program);
   return program;
 }
 
