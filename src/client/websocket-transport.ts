@@ -1,6 +1,6 @@
 /**
- * WebSocket: one frame a message. Used by node-transport.ts and page-transport.ts, which know how to
- * open one where they run; nothing here needs more than a browser has.
+ * WebSocket: one frame a message. Used by node-transport.ts and page-transport.ts, which know how
+ * to open one where they run; nothing here needs more than a browser has.
  */
 import { Buffer } from 'node:buffer';
 import { FramingError } from '../errors.js';
