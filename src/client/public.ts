@@ -1,4 +1,8 @@
-/** What of the client is public, wherever it runs: exported by index.ts and by browser.ts. */
+/**
+ * What of the client is public, wherever it runs: exported by index.ts and by browser.ts. `await
+ * using` needs its types also where a program has not those of Node, which bring them.
+ */
+/// <reference lib="esnext.disposable" preserve="true" />
 export type { Body } from './body.js';
 export { Bus, type ServeOptions } from './bus.js';
 export type { ConnectionEvents, ConnectionState } from './connection.js';
