@@ -27,7 +27,8 @@ async function bundleProgram(clientUrl: string): Promise<string> {
         name: 'served client',
         setup: (setup) => {
           const client = { path: clientUrl, external: true };
-          setup.onResolve({ filter: /\/src\/browser\.js$/ }, () => client);
+          // Whatever of it a program imports: the bundle has all that is public.
+          setup.onResolve({ filter: /\/src\/.*\.js$/ }, () => client);
         },
       },
     ],
@@ -54,7 +55,7 @@ export class ClientPage {
     const page = await browser.newPage();
     const opened = new ClientPage(page);
     bundled ??= bundleProgram('CLIENT_URL');
-    const body = (await bundled).replace('CLIENT_URL', clientUrl);
+    const body = (await bundled).replaceAll('CLIENT_URL', clientUrl);
     await page.route(`**${PROGRAM_URL}`, (route) =>
       route.fulfill({ contentType: 'text/javascript', body }),
     );

@@ -7,6 +7,7 @@ import { connect } from '../../src/client/connect.js';
 import { TestBroker } from '../support/broker.js';
 import { cleanUp, onCleanUp } from '../support/cleanup.js';
 import { needProgram } from '../support/programs.js';
+import { rpcCases } from '../support/rpc-cases.js';
 import { until } from '../support/wait.js';
 import { ClientPage } from './client-page.js';
 import { type Calculator, calculator } from './page-program.js';
@@ -125,6 +126,10 @@ describe('the client in a browser', function () {
       sums.map((_, i) => i + 1),
     );
   });
+
+  for (const { name } of rpcCases) {
+    it(`RPC between pages: ${name}`, () => page.run('runRpcCase', name));
+  }
 
   it('says that a page cannot speak TCP', async () => {
     assert.match(await page.run('refusal', 'tcp://h'), /^BadRequestError .*begin with ws:\/\//);

@@ -3,6 +3,7 @@
  * broker serves in place of src/browser.ts. Takes and returns what JSON can hold.
  */
 import { type Bus, connect, Mask, type PageConnectOptions, ZbusError } from '../../src/browser.js';
+import { rpcCases } from '../support/rpc-cases.js';
 
 /** What the consumers of this page got, for the test to look at. */
 const seen: string[] = [];
@@ -164,4 +165,21 @@ export async function callMany(topic: string, count: number): Promise<boolean> {
   const calc = opened().rpc<Calculator>(topic);
   const sums = await Promise.all(Array.from({ length: count }, (_, i) => calc.plus(i, 1)));
   return sums.every((sum, i) => sum === i + 1);
+}
+
+/** Runs a case of rpc-cases.ts on the broker that the page came from. */
+export async function runRpcCase(name: string): Promise<void> {
+  const buses: Bus[] = [];
+  const openAnother = async (): Promise<Bus> => {
+    const another = await connect();
+    buses.push(another);
+    return another;
+  };
+  const wanted = rpcCases.find((one) => one.name === name);
+  if (wanted === undefined) throw new Error(`no case ${name}`);
+  try {
+    await wanted.run(openAnother);
+  } finally {
+    await Promise.all(buses.map((one) => one.close({ timeoutMs: 0 })));
+  }
 }
