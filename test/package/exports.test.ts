@@ -63,9 +63,8 @@ describe('the exports of the package', function () {
         format: 'esm',
         platform: 'browser',
       });
-      const inputs = Object.keys(metafile.inputs).map((path) => path.replace(/^.*\/zbus\//, ''));
-      assert.deepEqual(inputs.sort().slice(0, 1), ['dist/browser.js']);
-      assert.deepEqual([inputs.length, warnings], [2, []]);
+      const inputs = Object.keys(metafile.inputs).flatMap((path) => path.split('/zbus/').slice(1));
+      assert.deepEqual([inputs, warnings], [['dist/browser.js'], []]);
     });
   }
 
