@@ -1,7 +1,7 @@
 /**
- * Compiles src into dist, and its client for pages into one file there. Called by scripts/build.mjs,
- * and by the tests that start brokers, which run what ships. Promises that dist is what the sources
- * of this moment compile to, and costs next to nothing when it already is.
+ * Compiles src into dist, and its client for pages into one file there. Called by the script
+ * build.mjs, and by the tests that start brokers, which run what ships. Promises that dist is what
+ * the sources of this moment compile to, and costs next to nothing when it already is.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

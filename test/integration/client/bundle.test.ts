@@ -1,4 +1,4 @@
-/** The client for pages as a file: what is in it, and that it asks for no more than browsers have. */
+/** The client for pages as a file: what is in it, and that it needs no more than browsers have. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
