@@ -11,6 +11,7 @@ import { isTypeScript, type Source, textFiles } from './sources.js';
 /** What each part may import besides itself and the bottom. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ['embedded', 'server', 'client', 'broker'],
+  browser: ['client'],
   embedded: ['server', 'client'],
   cli: ['server', 'client', 'broker', 'auth'],
   server: ['broker', 'tracker', 'queue', 'auth'],
