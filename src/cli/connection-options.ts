@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { type Bus, connect } from '../client/bus.js';
+import type { Bus } from '../client/bus.js';
+import { connect } from '../client/connect.js';
 import { wholeNumber } from './option-values.js';
 import { CommandError, UsageError } from './outcome.js';
 
