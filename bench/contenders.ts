@@ -74,9 +74,7 @@ export function startBareServer(replyBytes: number): Promise<Contender> {
   return started(child, 'SIGTERM', false);
 }
 
-/**
- * A service of the broker on `port`: of the topic MyRpc with the client, or of T over a bare socket.
- */
+/** Serves MyRpc with the client, or T over a bare socket, at the broker on `port`. */
 export function startService(port: number, kind: 'client' | 'bare'): Promise<Contender> {
   const program = kind === 'client' ? SERVICE : BARE_SERVICE;
   const child = spawn(process.execPath, ['--import=tsx', program, `${port}`]);

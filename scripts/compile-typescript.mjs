@@ -1,19 +1,28 @@
 /**
- * Compiles src into dist. Called by scripts/build.mjs, and by the tests that start brokers, which
- * run what ships. Promises that dist is what the sources of this moment compile to, and costs
- * next to nothing when it already is.
+ * Compiles src into dist, and its client for pages into one file there. Called by the script
+ * build.mjs, and by the tests that start brokers, which run what ships. Promises that dist is what
+ * the sources of this moment compile to, and costs next to nothing when it already is.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundleClient } from './bundle-client.mjs';
 import { root } from './toolchain.mjs';
 
 const DIST = join(root, 'dist');
 /** Names the sources that dist was compiled from; not packed. */
 const STAMP = join(DIST, '.sources');
 /** What decides what comes out, beside the sources. */
-const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'node_modules/typescript/package.json'];
+const SETTINGS = [
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'scripts/bundle-client.mjs',
+  'node_modules/typescript/package.json',
+  'node_modules/esbuild/package.json',
+  'node_modules/buffer/package.json',
+];
 
 /** By content, because a checkout or a copy gives any file any time. */
 function digestSources() {
@@ -49,6 +58,7 @@ export function compileTypeScript() {
     const parameters = [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh];
     execFileSync(process.execPath, parameters, { cwd: root, stdio: 'inherit' });
     chmodSync(join(fresh, 'cli/main.js'), 0o755);
+    bundleClient(join(fresh, 'browser.js'));
     writeFileSync(join(fresh, '.sources'), digest);
     rmSync(DIST, { recursive: true, force: true });
     renameSync(fresh, DIST);

@@ -19,7 +19,8 @@ export const systemClock: Clock = {
   nowMs: () => performance.now(),
   every(intervalMs, task) {
     const timer = setInterval(task, intervalMs);
-    timer.unref();
+    // A browser's is a number, and keeps nothing alive.
+    if (typeof timer === 'object') timer.unref();
     return () => {
       clearInterval(timer);
     };

@@ -1,12 +1,14 @@
 /**
- * Where a request carries its token: in the header `token`, as `Authorization: Bearer`, or, from
- * the page, in a cookie. In that order, and only the first that is there counts, so that no wrong
- * token hides behind a right one. Never in the URL, which ends up in logs and histories.
+ * Where a request carries its token: in the header `token`, as `Authorization: Bearer`, among the
+ * subprotocols of a WebSocket, or, from the page, in a cookie. In that order, and only the first
+ * that is there counts, so that no wrong token hides behind a right one. Never in the URL, which
+ * ends up in logs and histories.
  */
 import { BadRequestError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import type { Message } from '../protocol/message.js';
 import { decodePercent } from '../protocol/percent.js';
+import { tokenOf } from '../protocol/websocket-token.js';
 
 export const TOKEN_COOKIE = 'zbus_token';
 
@@ -20,6 +22,9 @@ export function credentialOf(headers: Message['headers']): string | undefined {
   const bearer = headers.get('authorization');
   const secret = bearer === undefined ? undefined : BEARER.exec(bearer)?.[1];
   if (secret !== undefined) return secret;
+  const protocols = headers.get('sec-websocket-protocol');
+  const offered = protocols === undefined ? undefined : tokenOf(protocols);
+  if (offered !== undefined) return decoded(offered);
   const cookie = headers.get('cookie');
   return cookie === undefined ? undefined : cookieToken(cookie);
 }

@@ -98,9 +98,9 @@ export interface TopicInfo {
   rpc?: RpcInfo;
   /** In effect, the topic's and the server's together; absent while all is kept. */
   retention?: RetentionRule;
-  /** Of the first message kept; with `retention`. */
+  /** Of the first message kept; absent with the rpc mask. */
   firstOffset?: number;
-  /** With `retention`. */
+  /** On disk, or in memory; absent with the rpc mask. */
   storedBytes?: number;
   /** Messages known lost to damaged blocks; absent when none are. */
   lostCount?: number;
@@ -199,8 +199,7 @@ export function topicInfo(topic: Topic, server: ServerIdentity, grant: Grant): T
     creator,
     createdTime,
     lastUpdatedTime,
-    ...(topic.desk === null ? {} : { rpc: rpcInfo(topic.desk) }),
-    ...(topic.retention.keepsAll ? {} : retentionInfo(topic, state)),
+    ...(topic.desk === null ? logInfo(topic, state) : { rpc: rpcInfo(topic.desk) }),
     ...(state.lostCount > 0 ? { lostCount: state.lostCount } : {}),
     ...(state.readOnly ? { readOnly: true as const } : {}),
   };
@@ -214,8 +213,9 @@ export function serverAddress({ address, certificatePem }: ServerIdentity): Serv
   return { address, sslEnabled: certificatePem !== null };
 }
 
-function retentionInfo(topic: Topic, { firstOffset, storedBytes }: QueueState): Partial<TopicInfo> {
-  return { retention: topic.retention.rule, firstOffset, storedBytes };
+function logInfo(topic: Topic, { firstOffset, storedBytes }: QueueState): Partial<TopicInfo> {
+  const { keepsAll, rule } = topic.retention;
+  return { ...(keepsAll ? {} : { retention: rule }), firstOffset, storedBytes };
 }
 
 export function serverInfo(

@@ -2,17 +2,19 @@
  * `zbus check DIR`: prints what broker/check.ts finds, for people or as JSON, and says by its exit
  * code whether the folder is sound. Shows progress on stderr where someone watches it.
  */
+import type { Command } from 'commander';
 import type { FolderReport, Verdict } from '../broker/check.js';
 import { ZbusError } from '../errors.js';
 import { checkText } from './check-text.js';
+import { ExitCode } from './outcome.js';
 
-export interface CheckFlags {
+interface CheckFlags {
   readonly json?: boolean;
   readonly repair?: boolean;
 }
 
-/** Also of a command line that breaks a rule: 1 says that the data is damaged. */
-export const CANNOT_CHECK = 2;
+/** As of a command line that breaks a rule: 1 says that the data is damaged. */
+const CANNOT_CHECK = ExitCode.usage;
 
 const EXIT_CODES: Readonly<Record<Verdict, number>> = {
   sound: 0,
@@ -23,8 +25,20 @@ const EXIT_CODES: Readonly<Record<Verdict, number>> = {
 const PROGRESS_BYTES_MIN = 256 * 1024 * 1024;
 const CLEAR_LINE = '\r\x1b[K';
 
+export function addCheckCommand(program: Command): void {
+  program
+    .command('check')
+    .description('verify a data folder on which no broker runs; exit code 1: damaged')
+    .helpGroup('Broker:')
+    .argument('<dir>', 'the data folder')
+    .option('--json', 'print the report as JSON')
+    .option('--repair', 'write missing and damaged indexes anew; nothing else is changed')
+    .allowExcessArguments(false)
+    .action(check);
+}
+
 /** Sets the exit code of the process. */
-export async function check(dir: string, flags: CheckFlags): Promise<void> {
+async function check(dir: string, flags: CheckFlags): Promise<void> {
   // Imported here because --help and --version must not need the addon.
   const { checkFolder } = await import('../broker/check.js');
   let report: FolderReport;

@@ -17,6 +17,8 @@ import {
 } from '../auth/token-file.js';
 import { sha256Of } from '../auth/token-set.js';
 import { ConfigError, loadConfig } from '../config/sources.js';
+import { addConfigOption, configFileOption } from './serve.js';
+import { tableText } from './table.js';
 
 const SECRET_BYTES = 32;
 
@@ -44,27 +46,30 @@ export function addTokenCommand(program: Command): void {
   const command = program
     .command('token')
     .description('add, list and revoke the tokens of a broker')
+    .helpGroup('Broker:')
     .helpCommand(false)
     .addHelpText('after', AFTER_HELP);
-  command
-    .command('add <name>')
+  fileOptions(command.command('add <name>'))
     .allowExcessArguments(false)
     .description('make a token and print its secret, once')
     .requiredOption('--operations <list>', 'what it allows, between commas; * is everything')
     .option('--topics <patterns>', 'topics it is for, between commas (default: all)')
     .option('--groups <patterns>', 'consume groups it is for, between commas (default: all)')
     .action(add);
-  command
-    .command('list')
+  fileOptions(command.command('list'))
     .allowExcessArguments(false)
     .description('show the tokens, without their secrets')
     .option('--json', 'as JSON')
     .action(list);
-  command
-    .command('revoke <name>')
+  fileOptions(command.command('revoke <name>'))
     .allowExcessArguments(false)
     .description('remove a token; connections that use it are ended')
     .action(revoke);
+}
+
+function fileOptions(command: Command): Command {
+  addConfigOption(command, 'tokenFile');
+  return command.addOption(configFileOption());
 }
 
 function add(name: string, options: AddOptions, command: Command): void {
@@ -111,7 +116,7 @@ function list({ json = false }: { readonly json?: boolean }, command: Command): 
     name,
     ...[operations, topics, groups].map((each) => (each.length === 0 ? '-' : each.join())),
   ]);
-  process.stdout.write(tableText([['NAME', 'OPERATIONS', 'TOPICS', 'GROUPS'], ...rows]));
+  process.stdout.write(tableText(['NAME', 'OPERATIONS', 'TOPICS', 'GROUPS'], rows));
 }
 
 function revoke(name: string, _options: unknown, command: Command): void {
@@ -127,7 +132,7 @@ function revoke(name: string, _options: unknown, command: Command): void {
 
 /** The file as the broker would find it. Throws ConfigError. */
 function tokenFileOf(command: Command): string {
-  const { config, tokenFile } = command.optsWithGlobals<Record<string, unknown>>();
+  const { config, tokenFile } = command.opts<Record<string, unknown>>();
   const file = typeof config === 'string' ? config : undefined;
   const found = loadConfig({ flags: { tokenFile }, env: process.env, file }).tokenFile;
   if (found === null) throw new ConfigError('which file? give --token-file or ZBUS_TOKEN_FILE');
@@ -143,11 +148,4 @@ function listed(text = ''): string[] {
 
 function check(what: string, fault: string | null): void {
   if (fault !== null) throw new ConfigError(`${what} ${fault}`);
-}
-
-/** Columns as wide as their widest cell. */
-function tableText(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  const lines = rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '));
-  return lines.map((line) => `${line.trimEnd()}\n`).join('');
 }

@@ -1,28 +1,28 @@
 /**
- * Addresses of brokers as people write them, and the transport that each asks for. Used by connect.
+ * Addresses of brokers as people write them. Pure; used by node-transport.ts and page-transport.ts,
+ * which know what can be reached from where they run.
  */
 import { BadRequestError } from '../errors.js';
-import type { TlsOptions } from './options.js';
-import type { Transport } from './transport.js';
+
+const SCHEMES = ['tcp', 'tls', 'http', 'https', 'ws', 'wss'] as const;
+export type Scheme = (typeof SCHEMES)[number];
+
+export interface Address {
+  /** null when none is named. */
+  readonly scheme: Scheme | null;
+  /** An IPv6 address stands in brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Begins with `/`. */
+  readonly path: string;
+}
 
 const DEFAULT_PORT = 15555;
-/** By scheme: http is what the protocol is, so an address copied from a browser works. */
-const SCHEMES = new Map<string, { readonly webSocket: boolean; readonly tls: boolean }>([
-  ['tcp', { webSocket: false, tls: false }],
-  ['http', { webSocket: false, tls: false }],
-  ['tls', { webSocket: false, tls: true }],
-  ['https', { webSocket: false, tls: true }],
-  ['ws', { webSocket: true, tls: false }],
-  ['wss', { webSocket: true, tls: true }],
-]);
 
-/**
- * `host:port`, `host`, `[v6]:port`, or with a scheme: `tcp://`, `tls://`, `ws://`, `wss://`. Throws
- * BadRequestError.
- */
-export function transportOf(address: string, tls: TlsOptions | undefined): Transport {
-  const [, name = 'tcp', rest = ''] = /^(?:([a-z]+):\/\/)?(.*)$/is.exec(address) ?? [];
-  const scheme = SCHEMES.get(name.toLowerCase());
+/** `host:port`, `host`, `[v6]:port`, or one of them behind `scheme://`. Throws BadRequestError. */
+export function parseAddress(address: string): Address {
+  const [, name = null, rest = ''] = /^(?:([a-z]+):\/\/)?(.*)$/is.exec(address) ?? [];
+  const scheme = name === null ? null : SCHEMES.find((known) => known === name.toLowerCase());
   const url = parse(rest);
   if (scheme === undefined || url === null) {
     throw new BadRequestError(
@@ -30,29 +30,16 @@ export function transportOf(address: string, tls: TlsOptions | undefined): Trans
         'tcp://, tls://, ws:// or wss://',
     );
   }
-  const secure = scheme.tls || tls !== undefined ? (tls ?? true) : null;
-  const port = url.port === '' ? DEFAULT_PORT : Number(url.port);
-  const target = `${url.hostname}:${port}${url.pathname}`;
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  return {
-    address,
-    connect: async (events, signal) => {
-      if (scheme.webSocket) {
-        const { connectWebSocket } = await import('./websocket-transport.js');
-        const prefix = secure === null ? 'ws://' : 'wss://';
-        return connectWebSocket(prefix + target, secure, events, signal);
-      }
-      const { connectTcp } = await import('./tcp-transport.js');
-      return connectTcp({ host, port, tls: secure }, events, signal);
-    },
-  };
+  // Of the text, because the parser drops the port that HTTP has by default.
+  const port = /^[^/]*:(\d+)(?:\/|$)/.exec(rest)?.[1] ?? DEFAULT_PORT;
+  return { scheme, host: url.hostname, port: Number(port), path: url.pathname };
 }
 
 /** null for what is not host, port and path alone. */
 function parse(rest: string): URL | null {
   try {
-    const url = new URL(`tcp://${rest}`);
-    return url.hostname === '' || /[@?#]/.test(rest) ? null : url;
+    // The scheme of HTTP, because not every browser finds a host behind one that it does not know.
+    return rest === '' || /^\/|[@?#\\\s]/.test(rest) ? null : new URL(`http://${rest}`);
   } catch {
     return null;
   }

@@ -1,6 +1,7 @@
 /** Bodies: what an application gives, as bytes with their content type, and back. Pure. */
 import { Buffer } from 'node:buffer';
 import { BadRequestError } from '../errors.js';
+import type { Bytes } from '../protocol/message.js';
 
 /**
  * What can be sent: text, bytes, or any other value as JSON. Bytes are not copied: leave them as
@@ -9,7 +10,7 @@ import { BadRequestError } from '../errors.js';
 export type Body = string | Uint8Array | ArrayBuffer | object | number | boolean | null | undefined;
 
 export interface EncodedBody {
-  readonly bytes: Buffer;
+  readonly bytes: Bytes;
   /** null when there is no body. */
   readonly contentType: string | null;
 }
@@ -29,7 +30,7 @@ export function encodeBody(body: Body): EncodedBody {
 }
 
 /** A view, not a copy. */
-export function bytesOf(body: Uint8Array | ArrayBuffer): Buffer {
+export function bytesOf(body: Uint8Array | ArrayBuffer): Bytes {
   if (body instanceof ArrayBuffer) return Buffer.from(body);
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }

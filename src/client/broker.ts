@@ -1,5 +1,5 @@
 /** Several brokers as one, over TCP and TLS: BrokerClient as Node connects. */
-import { transportOf } from './address.js';
+import { transportOf } from './node-transport.js';
 import { BrokerClient, type BrokerOptions } from './broker-client.js';
 
 export class Broker extends BrokerClient {
@@ -9,9 +9,9 @@ export class Broker extends BrokerClient {
    */
   constructor(options: BrokerOptions) {
     super(options, ({ address, sslEnabled }, { tls }) =>
-      sslEnabled
-        ? transportOf(`tls://${address}`, tls)
-        : transportOf(`tcp://${address}`, undefined),
+      sslEnabled && tls !== undefined
+        ? transportOf(`tls://${address}`, { tls })
+        : transportOf(`${sslEnabled ? 'tls' : 'tcp'}://${address}`),
     );
   }
 }

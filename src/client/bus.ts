@@ -2,7 +2,6 @@
  * The short way: one object that produces, consumes and declares. Made by `connect`, or by an
  * embedded broker. Thin: MqClient and Consumer do the work.
  */
-import { transportOf } from './address.js';
 import type { Body } from './body.js';
 import { type InGroup, MqClient, type Produced, type ProduceOptions } from './mq-client.js';
 import {
@@ -23,23 +22,7 @@ import type { Transport } from './transport.js';
 
 const CLOSE_TIMEOUT_MS = 5000;
 
-/**
- * Connects to a broker: `connect('127.0.0.1:15555')`, `connect('ws://broker.example:15555')`. Of
- * several addresses of one broker the first that answers is taken. Rejects with ConnectionLostError
- * when none does (see `waitForBroker`), with BadRequestError for an address that is none.
- */
-export async function connect(
-  address: string | readonly string[],
-  options: ConnectOptions = {},
-): Promise<Bus> {
-  const addresses = typeof address === 'string' ? [address] : address;
-  return connectOver(
-    addresses.map((one) => transportOf(one, options.tls)),
-    options,
-  );
-}
-
-/** As `connect`, over transports of one's own. */
+/** What `connect` of connect.ts and of a page do, over transports of one's own. */
 export async function connectOver(
   transports: readonly Transport[],
   options: ConnectOptions = {},

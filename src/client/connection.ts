@@ -100,15 +100,16 @@ export class Connection implements LinkOwner {
     options: CallOptions,
     read: (reply: Message, call: Call) => Result,
   ): Promise<Result> {
+    const own = this.#identified(request);
     return new Promise<Result>((resolve, reject) => {
       const answer = (reply: Message, call: Call): void => resolve(read(reply, call));
-      this.#begin(new Call(request, options, this.options.clock.nowMs(), answer, reject));
+      this.#begin(new Call(own, options, this.options.clock.nowMs(), answer, reject));
     });
   }
 
   /** Sends a request that has no answer; does nothing without a link. */
   post(request: Message): void {
-    this.#link?.send(request);
+    this.#link?.send(this.#identified(request));
   }
 
   /** Sends what waits for the end of the turn now: what comes back takes a while. */
@@ -220,6 +221,13 @@ export class Connection implements LinkOwner {
   }
 
   // ---- calls -----------------------------------------------------------------------------------
+
+  /** A token counts for its request alone (docs/protocol.md, Tokens). */
+  #identified(request: Message): Message {
+    const { token } = this.options;
+    if (token === null) return request;
+    return { ...request, headers: new Map([[Header.token, token], ...request.headers]) };
+  }
 
   #begin(call: Call): void {
     const refusal = this.#refusalOf(call);

@@ -79,6 +79,7 @@ export interface TopicInfo {
     readonly ageMs: number | null;
     readonly consumed: boolean;
   };
+  /** Of the first message kept; the next one gets `firstOffset + messageDepth`. */
   readonly firstOffset?: number;
   readonly storedBytes?: number;
   readonly lostCount?: number;

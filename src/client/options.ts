@@ -2,6 +2,8 @@
  * The options of a connection, with their defaults. Read by connect and by the classes below it.
  */
 import { type Clock, systemClock } from '../clock.js';
+import { Header } from '../protocol/headers.js';
+import { namingValue } from './requests.js';
 
 /** Options of TLS as `tls.connect` of Node takes them; `true` for its defaults. */
 export type TlsOptions = true | Readonly<Record<string, unknown>>;
@@ -37,6 +39,8 @@ export interface ConnectOptions {
   readonly bodyBytesMax?: number;
   /** Speaks TLS, with these options of `tls.connect`: `ca`, `cert`, `key`, `servername`, … */
   readonly tls?: TlsOptions;
+  /** Says to a broker with tokens who asks; sent with every request. */
+  readonly token?: string;
   /** For tests: time and chance. */
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -52,12 +56,15 @@ export interface ConnectionOptions {
   readonly offlineCallsMax: number;
   readonly offlineBytesMax: number;
   readonly bodyBytesMax: number;
+  /** As it is sent; null: none. */
+  readonly token: string | null;
   readonly clock: Clock;
   readonly random: () => number;
 }
 
 const MIB = 1024 * 1024;
 
+/** Throws BadRequestError for a token that is none. */
 export function withDefaults(options: ConnectOptions): ConnectionOptions {
   const { reconnect = {}, offline = {} } = options;
   return {
@@ -70,6 +77,7 @@ export function withDefaults(options: ConnectOptions): ConnectionOptions {
     offlineCallsMax: offline.callsMax ?? 10_000,
     offlineBytesMax: offline.bytesMax ?? 64 * MIB,
     bodyBytesMax: options.bodyBytesMax ?? 16 * MIB,
+    token: options.token === undefined ? null : namingValue(Header.token, options.token),
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };

@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import { BadRequestError } from '../errors.js';
 import { Header, isPassedOn } from '../protocol/headers.js';
-import type { Message } from '../protocol/message.js';
+import type { Bytes, Message } from '../protocol/message.js';
 import { latin1Of } from '../protocol/names.js';
 
 /** Headers as an application gives them: text of any script, by name without regard to case. */
@@ -21,7 +21,7 @@ export function newRequest(
   cmd: string,
   id: string,
   headers = new Map<string, string>(),
-  body: Buffer = NO_BODY,
+  body: Bytes = NO_BODY,
 ): Message {
   headers.set(Header.cmd, cmd);
   headers.set(Header.id, id);

@@ -1,18 +1,17 @@
 /**
- * WebSocket: one frame a message. Uses the platform's WebSocket, and the package `ws` where there
- * is none (Node 20) or where TLS needs options of its own. Loaded by address.ts when an address
- * asks for it.
+ * WebSocket: one frame a message. Used by node-transport.ts and page-transport.ts, which know how
+ * to open one where they run; nothing here needs more than a browser has.
  */
 import { Buffer } from 'node:buffer';
 import { FramingError } from '../errors.js';
 import { Decoder } from '../protocol/codec.js';
 import { encodeRequest } from '../protocol/encode.js';
 import type { Message } from '../protocol/message.js';
-import type { TlsOptions } from './options.js';
+import { protocolsWith } from '../protocol/websocket-token.js';
 import { CONGESTED_BYTES, type Link, type LinkEvents, REPLY_LIMITS } from './transport.js';
 
 /** What is used of a WebSocket (WHATWG WebSockets, 3). */
-interface Socket {
+export interface WebSocketLike {
   binaryType: string;
   readonly bufferedAmount: number;
   onopen: (() => void) | null;
@@ -25,25 +24,22 @@ interface Socket {
   terminate?: () => void;
 }
 
-type SocketClass = new (url: string, protocols: string[], options?: object) => Socket;
-
 const NORMAL_CLOSURE = 1000;
 /** A WebSocket does not tell when its buffer has drained: it is looked at this often. */
 const LOOK_MS = 5;
 
-/** Resolves once the WebSocket is open. */
+/**
+ * Resolves once the WebSocket that `open` begins is open. The handshake brings the token, so that
+ * the broker takes large messages from the first on.
+ */
 export async function connectWebSocket(
-  url: string,
-  tls: TlsOptions | null,
+  open: (protocols: string[]) => WebSocketLike,
+  token: string | undefined,
   events: LinkEvents,
   signal: AbortSignal,
 ): Promise<Link> {
-  const platform = (globalThis as { WebSocket?: SocketClass }).WebSocket;
-  const options = tls === null || tls === true ? null : tls;
-  const useWs = platform === undefined || options !== null;
-  const Class = useWs ? ((await import('ws')).WebSocket as unknown as SocketClass) : platform;
   signal.throwIfAborted();
-  const socket = useWs ? new Class(url, [], options ?? {}) : new Class(url, []);
+  const socket = open(protocolsWith(token));
   return new Promise((resolve, reject) => {
     const link = new WebSocketLink(socket, events, reject);
     const onAbort = (): void => {
@@ -60,7 +56,7 @@ export async function connectWebSocket(
 
 class WebSocketLink implements Link {
   activity = 0;
-  readonly #socket: Socket;
+  readonly #socket: WebSocketLike;
   readonly #events: LinkEvents;
   readonly #decoder: Decoder;
   /** Told when it closes before it was open; null from then on. */
@@ -69,7 +65,7 @@ class WebSocketLink implements Link {
   #closed = false;
   #lookTimer: ReturnType<typeof setInterval> | null = null;
 
-  constructor(socket: Socket, events: LinkEvents, reject: (error: Error) => void) {
+  constructor(socket: WebSocketLike, events: LinkEvents, reject: (error: Error) => void) {
     this.#socket = socket;
     this.#events = events;
     this.#reject = reject;

@@ -42,11 +42,12 @@ type Settings = Map<ConfigKey, Setting>;
 const CONFIG_FILE_VARIABLE = 'ZBUS_CONFIG';
 
 /**
- * Variables with our prefix that are not options: the file, those of the tests, the addon's loader
- * (node-gyp-build), and those that Kubernetes sets in every pod beside a service named zbus.
+ * Variables with our prefix that are not options: the file, those of the client's commands, of the
+ * tests, and of the addon's loader (node-gyp-build), and those that Kubernetes sets in every pod
+ * beside a service named zbus.
  */
 const FOREIGN_VARIABLES =
-  /^ZBUS_(CONFIG|REQUIRE_ALL|PREBUILD|(TEST|BENCH)_\w+|SERVICE_\w+|PORT(_\d+_\w+)?)$/;
+  /^ZBUS_(CONFIG|SERVER|TOKEN|REQUIRE_ALL|PREBUILD|(TEST|BENCH)_\w+|SERVICE_\w+|PORT(_\d+_\w+)?)$/;
 
 /** Throws ConfigError. */
 export function loadConfig(sources: ConfigSources = {}): Config {

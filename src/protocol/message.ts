@@ -5,7 +5,16 @@
  * Header names are lower-case. Header values and url are latin1 strings: one char code a byte, so
  * UTF-8 passes through unchanged; `textOf` (names.ts) decodes where text is meant.
  */
-import type { Buffer } from 'node:buffer';
+
+/**
+ * `Buffer`, or `Uint8Array` in a program without the types of Node: one for pages needs none of
+ * them to compile against those of the client.
+ */
+export type Bytes = typeof globalThis extends {
+  Buffer: { isBuffer(value: unknown): value is infer Own extends Uint8Array };
+}
+  ? Own
+  : Uint8Array;
 
 export interface Message {
   /** Request method as sent; '' in a reply. */
@@ -22,5 +31,5 @@ export interface Message {
    * A view on the bytes received when the body lay in one chunk: copy it to keep it beyond the
    * turn.
    */
-  body: Buffer;
+  body: Bytes;
 }

@@ -32,6 +32,7 @@ const COMMANDS: readonly (readonly [url: string, effect: string])[] = [
   ['/remove/TOPIC/GROUP', 'delete the consume group'],
   ['/server', 'this server as JSON'],
   ['/ping', 'OK'],
+  ['/zbus.js', 'the client for pages: import { connect } from this URL'],
 ];
 
 function commandRows(grant: Grant): string {

@@ -9,6 +9,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Session } from '../broker/session.js';
 import type { DecoderLimits } from '../protocol/codec.js';
 import type { Message } from '../protocol/message.js';
+import { chosenOf } from '../protocol/websocket-token.js';
 import type { ConnectionContext } from './connection-context.js';
 import { FrameTracker } from './frame-tracker.js';
 import type { ServerTimeouts } from './limits.js';
@@ -54,6 +55,7 @@ export function webSocketServer(
     autoPong: false,
     maxPayload: headerBytesMax + bodyBytesMax,
     maxFragments: fragmentsMax,
+    handleProtocols: chosenOf,
   });
   // With a listener ws leaves the answer to a bad handshake to the connection.
   return server.on('wsClientError', () => undefined);

@@ -3,7 +3,7 @@
  * gone and quick to come back, since the routes of every client wait for it.
  */
 import { readFileSync } from 'node:fs';
-import { transportOf } from '../client/address.js';
+import { transportOf } from '../client/node-transport.js';
 import { Connection } from '../client/connection.js';
 import { type TlsOptions, withDefaults } from '../client/options.js';
 import type { Clock } from '../clock.js';
@@ -27,8 +27,8 @@ export function connectToPeer(
   { clock, tls }: PeerOptions,
 ): Connection {
   const transport = sslEnabled
-    ? transportOf(`tls://${address}`, tls)
-    : transportOf(`tcp://${address}`, undefined);
+    ? transportOf(`tls://${address}`, { tls })
+    : transportOf(`tcp://${address}`);
   const connection = new Connection(
     [transport],
     withDefaults({

@@ -11,8 +11,9 @@ import { isTypeScript, type Source, textFiles } from './sources.js';
 /** What each part may import besides itself and the bottom. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   index: ['embedded', 'server', 'client', 'broker'],
+  browser: ['client'],
   embedded: ['server', 'client'],
-  cli: ['server', 'broker', 'auth'],
+  cli: ['server', 'client', 'broker', 'auth'],
   server: ['broker', 'tracker', 'queue', 'auth'],
   broker: ['tracker', 'queue', 'auth'],
   tracker: ['client'],

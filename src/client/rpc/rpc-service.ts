@@ -4,10 +4,10 @@
  * Promises to run nothing but the methods of the services themselves, and to answer whatever they
  * do.
  */
-import type { Buffer } from 'node:buffer';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { BadRequestError } from '../../errors.js';
 import { Header } from '../../protocol/headers.js';
+import type { Bytes } from '../../protocol/message.js';
 import { type Body, encodeBody } from '../body.js';
 import { addOwnHeaders } from '../requests.js';
 import { encodeError, type EncodedResult, encodeResult, errorToAnswer } from './convention.js';
@@ -30,7 +30,7 @@ export type Schemas<Service> = {
 export interface EncodedReply {
   readonly status: number;
   readonly headers: Map<string, string>;
-  readonly bytes: Buffer;
+  readonly bytes: Bytes;
 }
 
 type Method = (...params: unknown[]) => unknown;

@@ -1,4 +1,4 @@
-/** `zbus token`, and `zbus start` with the files it makes. */
+/** `zbus token`, and `zbus serve` with the files it makes. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
@@ -16,9 +16,9 @@ async function run(flags: readonly string[], cwd: string): Promise<ZbusCommand> 
   return zbus;
 }
 
-async function refusal(flags: readonly string[], cwd: string): Promise<string> {
+async function refusal(flags: readonly string[], cwd: string, exitCode = 1): Promise<string> {
   const zbus = new ZbusCommand(flags, cwd);
-  assert.equal(await zbus.exit(), 1, zbus.stdout);
+  assert.equal(await zbus.exit(), exitCode, zbus.stdout);
   assert.equal(zbus.stdout, '');
   assert.match(zbus.stderr, /^zbus: [^\n]+\n$/, 'one line on stderr');
   return zbus.stderr;
@@ -117,21 +117,22 @@ describe('zbus token', function () {
     await added('shop', ['--operations', 'produce'], cwd);
     const before = readFileSync(join(cwd, 'tokens.json'), 'utf8');
     const query = ['--operations', 'query'];
-    const cases: readonly [flags: readonly string[], reason: RegExp][] = [
+    const usage = 2;
+    const cases: readonly [flags: readonly string[], reason: RegExp, exitCode?: number][] = [
       [['add', 'shop', ...query], /has a token shop already/],
       [['add', 'a b', ...query], /name "a b" must be/],
       [['add', 'x', '--operations', 'prodce'], /no operation; the nearest known one is produce/],
       [['add', 'x', '--operations', ','], /at least one operation/],
-      [['add', 'x'], /--operations/],
+      [['add', 'x'], /--operations/, usage],
       [['add', 'x', ...query, '--topics', '#.a'], /"#\.a" is no pattern/],
       [['add', 'x', ...query, '--groups', 'a b'], /"a b" is no pattern/],
-      [['add', 'x', 'secret', ...query], /too many arguments/],
-      [['add', 'x', ...query, '--secret', 'y'], /unknown option '--secret'/],
+      [['add', 'x', 'secret', ...query], /too many arguments/, usage],
+      [['add', 'x', ...query, '--secret', 'y'], /unknown option '--secret'/, usage],
       [['revoke', 'none'], /has no token none; it has shop/],
-      [['nonsense'], /unknown command 'nonsense'/],
+      [['nonsense'], /unknown command 'nonsense'/, usage],
     ];
-    for (const [flags, reason] of cases) {
-      assert.match(await refusal(['token', ...flags, ...FILE], cwd), reason);
+    for (const [flags, reason, exitCode] of cases) {
+      assert.match(await refusal(['token', ...flags, ...FILE], cwd, exitCode), reason);
     }
     assert.equal(readFileSync(join(cwd, 'tokens.json'), 'utf8'), before);
   });
@@ -149,7 +150,7 @@ describe('zbus token', function () {
   });
 });
 
-describe('zbus start with tokens', function () {
+describe('zbus serve with tokens', function () {
   this.timeout(60_000);
   afterEach(cleanUp);
 

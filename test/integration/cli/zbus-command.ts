@@ -1,11 +1,12 @@
 /**
  * The zbus command in a process of its own, compiled from the sources of this clone, with flags
- * as a user gives them. Killed by cleanUp.
+ * as a user gives them. Its stdin is open until `process.stdin.end()`. Killed by cleanUp.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import type { Readable } from 'node:stream';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import { compileTypeScript } from '../../../scripts/compile-typescript.mjs';
 import { root } from '../../../scripts/toolchain.mjs';
 import { onCleanUp } from '../../support/cleanup.js';
@@ -13,9 +14,10 @@ import { onCleanUp } from '../../support/cleanup.js';
 const MAIN = join(root, 'dist/cli/main.js');
 
 export class ZbusCommand {
-  readonly process: ChildProcessByStdio<null, Readable, Readable>;
+  readonly process: ChildProcessByStdio<Writable, Readable, Readable>;
   stdout = '';
   stderr = '';
+  readonly #chunks: Buffer[] = [];
   readonly #changes = new EventEmitter();
   #ended = false;
 
@@ -24,10 +26,12 @@ export class ZbusCommand {
     this.process = spawn(process.execPath, [MAIN, ...flags], {
       cwd,
       env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
-    this.process.stdout.setEncoding('utf8').on('data', (text: string) => {
-      this.stdout += text;
+    const decoder = new StringDecoder();
+    this.process.stdout.on('data', (bytes: Buffer) => {
+      this.#chunks.push(bytes);
+      this.stdout += decoder.write(bytes);
       this.#changes.emit('change');
     });
     this.process.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -38,10 +42,16 @@ export class ZbusCommand {
       this.#ended = true;
       this.#changes.emit('change');
     });
+    // One that ends without reading all of its input.
+    this.process.stdin.on('error', () => undefined);
     onCleanUp(async () => {
       this.process.kill('SIGKILL');
       await this.exit();
     });
+  }
+
+  get stdoutBytes(): Buffer {
+    return Buffer.concat(this.#chunks);
   }
 
   /** The port of the start line, once it is printed. */

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { type Bus, connect } from '../../../src/client/bus.js';
+import type { Bus } from '../../../src/client/bus.js';
+import { connect } from '../../../src/client/connect.js';
 import { ConnectionLostError, TimeoutError } from '../../../src/client/errors.js';
 import { ClosedError } from '../../../src/errors.js';
 import { TestBroker } from '../../support/broker.js';

@@ -2,7 +2,8 @@
  * The client of the package against a broker of the test, over each transport. Everything that is
  * opened is closed by cleanUp.
  */
-import { type Bus, connect, connectOver } from '../../../src/client/bus.js';
+import { type Bus, connectOver } from '../../../src/client/bus.js';
+import { connect } from '../../../src/client/connect.js';
 import type { ConnectOptions } from '../../../src/client/options.js';
 import type { ReceivedMessage } from '../../../src/client/stored-message.js';
 import type { LinkEvents } from '../../../src/client/transport.js';

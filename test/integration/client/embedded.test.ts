@@ -1,7 +1,7 @@
 /** A broker inside of the program that uses it. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
-import { connect } from '../../../src/client/bus.js';
+import { connect } from '../../../src/client/connect.js';
 import { ConfigError } from '../../../src/config/sources.js';
 import { type EmbeddedOptions, startBroker, type EmbeddedBroker } from '../../../src/embedded.js';
 import { BadRequestError, ClosedError, StorageFailedError } from '../../../src/errors.js';

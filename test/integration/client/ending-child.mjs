@@ -2,7 +2,7 @@
  * A program that uses the client, loses its connection with all kinds of calls under way, closes,
  * and ends by itself. Run by ending.test.ts; says on stdout what must be.
  */
-import { connect } from '../../../src/client/bus.js';
+import { connect } from '../../../src/client/connect.js';
 
 const [, , port, brokerPort] = process.argv;
 process.on('unhandledRejection', (error) => {

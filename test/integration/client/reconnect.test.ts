@@ -1,6 +1,7 @@
 /** Connections that are lost: what is sent again, what fails, and what goes on by itself. */
 import assert from 'node:assert/strict';
-import { type Bus, connect } from '../../../src/client/bus.js';
+import type { Bus } from '../../../src/client/bus.js';
+import { connect } from '../../../src/client/connect.js';
 import { BufferFullError, ConnectionLostError } from '../../../src/client/errors.js';
 import { ClosedError, NotFoundError } from '../../../src/errors.js';
 import { Mask } from '../../../src/protocol/masks.js';

@@ -2,7 +2,7 @@
  * A service in a process of its own, to be killed: takes calls and never answers them, and says how
  * many it has. Run by rpc-losses.test.ts.
  */
-import { connect } from '../../../src/client/bus.js';
+import { connect } from '../../../src/client/connect.js';
 
 const [, , port] = process.argv;
 let count = 0;

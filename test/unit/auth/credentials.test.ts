@@ -27,6 +27,17 @@ describe('the token of a request', () => {
       { authorization: 'Bearer b', cookie: 'zbus_token=c' },
       'b',
     ],
+    [
+      'is among the subprotocols of a WebSocket, decoded',
+      { 'sec-websocket-protocol': 'zbus, zbus.token.a%2fb' },
+      'a/b',
+    ],
+    ['is in none of those that are not ours', { 'sec-websocket-protocol': 'mqtt, zbus' }],
+    [
+      'is the first of subprotocol and cookie',
+      { 'sec-websocket-protocol': 'zbus.token.a', cookie: 'zbus_token=b' },
+      'a',
+    ],
     ['is both when the header came twice, so that it is none', { token: 'a, b' }, 'a, b'],
   ];
   for (const [what, headers, found] of cases) {

@@ -1,6 +1,6 @@
 /** The small parts of the client, each by its promise. */
 import assert from 'node:assert/strict';
-import { transportOf } from '../../../src/client/address.js';
+import { parseAddress } from '../../../src/client/address.js';
 import { Backoff } from '../../../src/client/backoff.js';
 import { Emitter } from '../../../src/client/emitter.js';
 import { errorOf, ReplyError } from '../../../src/client/errors.js';
@@ -14,25 +14,26 @@ import { offsetList, parseOffsets } from '../../../src/protocol/offsets.js';
 import { watch } from '../../support/wait.js';
 
 describe('address', () => {
-  it('takes what people write', () => {
-    for (const address of [
-      'localhost',
-      '127.0.0.1:15555',
-      '[::1]:15555',
-      'tcp://broker:1',
-      'tls://broker',
-      'http://broker:80',
-      'WSS://broker/zbus',
-    ]) {
-      assert.equal(transportOf(address, undefined).address, address);
-    }
-  });
+  const taken: readonly [address: string, parts: ReturnType<typeof parseAddress>][] = [
+    ['localhost', { scheme: null, host: 'localhost', port: 15555, path: '/' }],
+    ['127.0.0.1:1', { scheme: null, host: '127.0.0.1', port: 1, path: '/' }],
+    ['[::1]', { scheme: null, host: '[::1]', port: 15555, path: '/' }],
+    ['[::1]:80', { scheme: null, host: '[::1]', port: 80, path: '/' }],
+    ['http://broker:80', { scheme: 'http', host: 'broker', port: 80, path: '/' }],
+    ['https://broker:443/', { scheme: 'https', host: 'broker', port: 443, path: '/' }],
+    ['WSS://broker/zbus:1', { scheme: 'wss', host: 'broker', port: 15555, path: '/zbus:1' }],
+  ];
+  for (const [address, parts] of taken) {
+    it(`takes ${address}`, () => {
+      assert.deepEqual(parseAddress(address), parts);
+    });
+  }
 
-  it('refuses the rest with what is right', () => {
-    for (const address of ['', ':1', 'ftp://host', 'host:99999', 'a:b@host', 'h?x']) {
-      assert.throws(() => transportOf(address, undefined), BadRequestError, address);
-    }
-  });
+  for (const address of ['', ':1', '///h', 'ftp://h', 'h:99999', 'h:x', 'a:b@h', 'h?x', 'h x']) {
+    it(`refuses "${address}" with what is right`, () => {
+      assert.throws(() => parseAddress(address), BadRequestError);
+    });
+  }
 });
 
 describe('backoff', () => {

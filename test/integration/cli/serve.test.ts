@@ -1,4 +1,4 @@
-/** `zbus` and `zbus start`: what they print, how they stop, and what they refuse. */
+/** `zbus` and `zbus serve`: what they print, how they stop, and what they refuse. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,10 +16,10 @@ const FREE_PORT = ['--server-address', '127.0.0.1:0'];
 async function refusal(
   flags: string[],
   cwd: string,
-  env?: Record<string, string>,
+  { env, exitCode = 1 }: { env?: Record<string, string>; exitCode?: number } = {},
 ): Promise<string> {
   const zbus = new ZbusCommand(flags, cwd, env);
-  assert.equal(await zbus.exit(), 1);
+  assert.equal(await zbus.exit(), exitCode);
   assert.equal(zbus.stdout, '');
   assert.match(zbus.stderr, /^zbus: [^\n]+\n$/, 'one line on stderr');
   return zbus.stderr;
@@ -37,7 +37,7 @@ async function stalledConsumer(port: number): Promise<void> {
   await once(consumer.socket, 'readable');
 }
 
-describe('zbus start', function () {
+describe('zbus serve', function () {
   this.timeout(30_000);
   afterEach(cleanUp);
 
@@ -55,11 +55,13 @@ describe('zbus start', function () {
     assert.equal(zbus.stderr, '');
   });
 
-  it('is what zbus does without a command, and takes flags before and after its name', async () => {
-    const cwd = tempFolder();
-    const zbus = new ZbusCommand(['--ack-level', 'none', 'start', ...FREE_PORT], cwd);
-    await zbus.port();
-    assert.match(zbus.stdout, / {2}ack none {2}/);
+  it('is also what zbus does without a command', async () => {
+    for (const command of [['serve'], []]) {
+      const flags = [...command, '--ack-level', 'none', ...FREE_PORT];
+      const zbus = new ZbusCommand(flags, tempFolder());
+      await zbus.port();
+      assert.match(zbus.stdout, / {2}ack none {2}/);
+    }
   });
 
   it('names the rules by which messages are deleted', async () => {
@@ -128,7 +130,7 @@ describe('zbus start', function () {
   });
 });
 
-describe('zbus start refuses with one line and exit code 1', function () {
+describe('zbus serve refuses with one line and exit code 1', function () {
   this.timeout(30_000);
   afterEach(cleanUp);
 
@@ -175,17 +177,36 @@ describe('zbus start refuses with one line and exit code 1', function () {
     const cwd = tempFolder();
     writeFileSync(join(cwd, 'zbus.json'), '{"topicsMax": "many"}');
     assert.match(await refusal(['--ack-level', 'fast'], cwd), /--ack-level must be disk, page/);
-    assert.match(await refusal([], cwd, { ZBUS_HEADERS_MAX: '0' }), /ZBUS_HEADERS_MAX must be/);
+    assert.match(
+      await refusal([], cwd, { env: { ZBUS_HEADERS_MAX: '0' } }),
+      /ZBUS_HEADERS_MAX must be/,
+    );
     assert.match(await refusal(['--config', 'zbus.json'], cwd), /"topicsMax" in zbus.json must/);
   });
 
+  it('nothing because of the variables of other commands', async () => {
+    const env = { ZBUS_SERVER: '10.0.0.1:1', ZBUS_TOKEN: 'secret' };
+    await new ZbusCommand(FREE_PORT, tempFolder(), env).port();
+  });
+});
+
+describe('zbus refuses with one line and exit code 2', function () {
+  this.timeout(30_000);
+  afterEach(cleanUp);
+
   it('an unknown flag, and names the nearest', async () => {
-    const line = await refusal(['--ack-leve', 'disk'], tempFolder());
+    const line = await refusal(['--ack-leve', 'disk'], tempFolder(), { exitCode: 2 });
     assert.match(line, /unknown option '--ack-leve' \(Did you mean --ack-level\?\)/);
   });
 
-  it('an unknown command', async () => {
-    assert.match(await refusal(['strat'], tempFolder()), /unknown command 'strat'.*start/);
+  it('an unknown command, and names the nearest and all', async () => {
+    const line = await refusal(['serv'], tempFolder(), { exitCode: 2 });
+    assert.match(line, /unknown command 'serv'; did you mean serve\?.* serve, .*token/);
+  });
+
+  it('a command behind the options of the broker', async () => {
+    const line = await refusal(['--ack-level', 'page', 'check'], tempFolder(), { exitCode: 2 });
+    assert.match(line, /'check' must be the first word: zbus check/);
   });
 });
 
@@ -199,10 +220,19 @@ describe('zbus', function () {
     assert.equal(zbus.stdout, `${version}\n`);
   });
 
-  it('--help prints the options in groups and starts nothing', async () => {
+  it('--help shows every command, and no option of the broker', async () => {
     const zbus = new ZbusCommand(['--help'], tempFolder());
     assert.equal(await zbus.exit(), 0);
-    for (const group of ['Server:', 'Storage:', 'Limits:', 'Timeouts:', 'Log:', 'Commands:']) {
+    for (const name of ['serve', 'check', 'token']) {
+      assert.match(zbus.stdout, new RegExp(`^ {2}${name} `, 'm'), name);
+    }
+    assert(!/--mq-dir|listening/.test(zbus.stdout));
+  });
+
+  it('serve --help prints the options in groups and starts nothing', async () => {
+    const zbus = new ZbusCommand(['serve', '--help'], tempFolder());
+    assert.equal(await zbus.exit(), 0);
+    for (const group of ['Server:', 'Storage:', 'Limits:', 'Timeouts:', 'Log:', 'Security:']) {
       assert(zbus.stdout.includes(`\n${group}\n`), group);
     }
     assert(!zbus.stdout.includes('listening'));

@@ -1,16 +1,39 @@
 /**
- * `zbus start`: runs the broker until a signal. The first SIGTERM or SIGINT closes it in order and
- * exits 0 within 5 seconds; a second one exits at once. What was acknowledged is safe either way.
- * SIGHUP reads the certificate again and begins the log file anew.
+ * `zbus serve`, and `zbus` alone: runs the broker until a signal. The first SIGTERM or SIGINT
+ * closes it in order and exits 0 within 5 seconds; a second one exits at once. What was
+ * acknowledged is safe either way. SIGHUP reads the certificate again and begins the log file anew.
  */
 import { constants } from 'node:os';
-import { type Config, retentionText } from '../config/config.js';
+import { type Command, Option } from 'commander';
+import {
+  type Config,
+  type ConfigKey,
+  configKeys,
+  defaultConfig,
+  defaultText,
+  environmentName,
+  flagName,
+  optionInfo,
+  retentionText,
+} from '../config/config.js';
+import { nearest } from '../config/nearest.js';
 import { type ConfigSources, loadConfig } from '../config/sources.js';
-import { createLog, type Log, type ReopenableLog } from '../log.js';
+import type { Log, ReopenableLog } from '../log.js';
 import { version } from '../version.js';
+import { CommandError } from './outcome.js';
 
 /** The broker cannot start for a reason outside of it; the message is one line with the remedy. */
-export class StartError extends Error {}
+class StartError extends CommandError {}
+
+const AFTER_HELP = `
+Every option can also stand in the environment or in the file, under its name in camelCase:
+  { "serverAddress": "127.0.0.1:15555", "ackLevel": "page" }
+A flag wins over the environment, the environment over the file.
+
+Examples:
+  zbus serve
+  zbus serve --server-address 127.0.0.1:0 --mq-dir /tmp/zbus
+  zbus --config zbus.json --ack-level page`;
 
 /**
  * A server that takes longer to close is left as after a crash, which loses nothing acknowledged.
@@ -19,8 +42,58 @@ const CLOSE_TIME_MAX_MS = 4500;
 
 type StopSignal = 'SIGTERM' | 'SIGINT';
 
+export function addServeCommand(program: Command): void {
+  const command = program
+    .command('serve', { isDefault: true })
+    .description('run the broker: what zbus does without a command')
+    .helpGroup('Broker:')
+    // `zbus serv` comes here, too, and deserves a better answer than "too many arguments".
+    .allowExcessArguments()
+    .addOption(configFileOption())
+    .addHelpText('after', AFTER_HELP)
+    .action(run);
+  for (const key of configKeys) addConfigOption(command, key);
+}
+
+export function configFileOption(): Option {
+  return new Option('--config <file>', 'JSON file with options (env: ZBUS_CONFIG)').helpGroup(
+    'Server:',
+  );
+}
+
+export function addConfigOption(command: Command, key: ConfigKey): void {
+  const { group, description, placeholder, alias } = optionInfo(key);
+  const flag = flagName(key);
+  const flags = alias === undefined ? flag : `${alias}, ${flag}`;
+  const about = `${description} (default: ${defaultText(key)}, env: ${environmentName(key)})`;
+  const shown = placeholder === undefined ? flags : `${flags} <${placeholder}>`;
+  command.addOption(new Option(shown, about).helpGroup(`${group}:`));
+  if (typeof defaultConfig[key] === 'boolean') {
+    // For a switch that the environment or the file has turned on.
+    command.addOption(new Option(flag.replace('--', '--no-')).hideHelp());
+  }
+}
+
+async function run(_options: unknown, command: Command): Promise<void> {
+  const [excess] = command.args;
+  if (excess !== undefined) refuse(excess, command);
+  const { config: file, ...flags } = command.opts<Record<string, unknown>>();
+  await serve({ flags, env: process.env, file: typeof file === 'string' ? file : undefined });
+}
+
+function refuse(excess: string, command: Command): void {
+  const names = (command.parent?.commands ?? []).map((known) => known.name());
+  if (names.includes(excess)) {
+    command.error(`'${excess}' must be the first word: zbus ${excess} …`);
+  }
+  command.error(
+    `unknown command '${excess}'; did you mean ${nearest(excess, names)}? The commands are: ` +
+      names.join(', '),
+  );
+}
+
 /** Throws ConfigError, StartError or a ZbusError; otherwise ends with the process. */
-export async function start(sources: ConfigSources): Promise<void> {
+async function serve(sources: ConfigSources): Promise<void> {
   const config = loadConfig(sources);
   // Imported here because --help and --version must not need the addon.
   const { hostPortText, parseHostPort } = await import('../server/address.js');
@@ -30,7 +103,7 @@ export async function start(sources: ConfigSources): Promise<void> {
   const { TlsFilesError } = await import('../server/tls-files.js');
   // A wrong address is refused before the data folder is touched.
   parseHostPort(config.serverAddress);
-  const log = openLog(config);
+  const log = await openLog(config);
   const stopSignal = firstSignal();
   const server = new Server(config, log);
   process.on('SIGHUP', () => {
@@ -65,7 +138,8 @@ export async function start(sources: ConfigSources): Promise<void> {
   process.exit(0);
 }
 
-function openLog(config: Config): ReopenableLog {
+async function openLog(config: Config): Promise<ReopenableLog> {
+  const { createLog } = await import('../log.js');
   try {
     return createLog(config);
   } catch (error) {

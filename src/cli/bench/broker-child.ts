@@ -1,0 +1,45 @@
+/**
+ * A broker of its own for `zbus bench`, in a process of its own; started by temporary-broker.ts
+ * with the data folder as its argument. It ends, and takes the folder with it, when the process
+ * that started it has gone, however that went.
+ */
+import { rmSync } from 'node:fs';
+import { loadConfig } from '../../config/sources.js';
+import { createLog } from '../../log.js';
+import { Server } from '../../server/server.js';
+
+/** What it says to the process that started it. */
+export type BrokerWord =
+  | { readonly port: number }
+  | { readonly failure: string }
+  /** User and system, since it began; said whenever it is sent anything. */
+  | { readonly cpuUs: number };
+
+const [, , dir = ''] = process.argv;
+
+function say(word: BrokerWord): void {
+  process.send?.(word);
+}
+
+// Ctrl-C goes to all processes of the terminal, but the bench still needs this one.
+process.on('SIGINT', () => undefined);
+process.on('SIGHUP', () => undefined);
+
+const config = loadConfig({ flags: { mqDir: dir, serverAddress: '127.0.0.1:0' } });
+const server = new Server(config, createLog(config));
+process.on('message', () => {
+  const { user, system } = process.cpuUsage();
+  say({ cpuUs: user + system });
+});
+process.on('disconnect', () => {
+  void server.close().finally(() => {
+    rmSync(dir, { recursive: true, force: true });
+    process.exit(0);
+  });
+});
+try {
+  const { port } = await server.start();
+  say({ port });
+} catch (error) {
+  say({ failure: error instanceof Error ? error.message : String(error) });
+}

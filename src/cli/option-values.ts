@@ -1,0 +1,49 @@
+/**
+ * What the values of options may be, as parsers for commander: its error then names the option, the
+ * value and the rule. Used where options are declared. Pure.
+ */
+import { InvalidArgumentError } from 'commander';
+import { size } from '../config/values.js';
+
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+  };
+}
+
+export function oneOf<Value extends string>(values: readonly Value[]): (text: string) => Value {
+  return (text) => {
+    const value = values.find((each) => each === text);
+    if (value !== undefined) return value;
+    throw new InvalidArgumentError(`It must be ${values.join(', ')}.`);
+  };
+}
+
+/** `null` for `none`. */
+export function wholeNumberOrNone(min: number): (text: string) => number | null {
+  const parse = wholeNumber(min);
+  return (text) => (text === 'none' ? null : parse(text));
+}
+
+const anySize = size(1, Number.MAX_SAFE_INTEGER);
+
+/** Bytes of `8MiB`; `null` for `none`. */
+export function sizeOrNone(text: string): number | null {
+  if (text === 'none') return null;
+  const parsed = anySize.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message ?? 'is no size'}.`);
+}
+
+/** Adds `name: value` to those before. */
+export function header(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const colon = text.indexOf(':');
+  if (colon < 1) throw new InvalidArgumentError("It must be 'name: value'.");
+  return { ...before, [text.slice(0, colon).trim().toLowerCase()]: text.slice(colon + 1).trim() };
+}

@@ -1,0 +1,40 @@
+/**
+ * What of the client is public, wherever it runs: exported by index.ts and by browser.ts. `await
+ * using` needs its types also where a program has not those of Node, which bring them.
+ */
+/// <reference lib="esnext.disposable" preserve="true" />
+export type { Body } from './body.js';
+export { BrokerClient, type BrokerEvents, type BrokerOptions } from './broker-client.js';
+export { Bus, type ServeOptions } from './bus.js';
+export type { ConnectionEvents, ConnectionState } from './connection.js';
+export { Consumer, type ConsumeOptions } from './consumer.js';
+export type { GroupOptions, StartOptions, TopicOptions } from './declaration.js';
+export { BufferFullError, ConnectionLostError, ReplyError, TimeoutError } from './errors.js';
+export type {
+  GroupInfo,
+  RpcInfo,
+  ServerAddress,
+  ServerInfo,
+  TopicInfo,
+  TrackerInfo,
+} from './info.js';
+export {
+  type AskedLevel,
+  type CallLimits,
+  type InGroup,
+  MqClient,
+  type Produced,
+  type ProduceOptions,
+} from './mq-client.js';
+export type { ConnectOptions, TlsOptions } from './options.js';
+export { Producer } from './producer.js';
+export type { HeaderValues } from './requests.js';
+export { type Route, type RoutedServer, RouteTable } from './route-table.js';
+export type { AnyService, Remote } from './rpc/remote.js';
+export { RpcAnswer } from './rpc/rpc-answer.js';
+export { RpcError, RpcErrorCode, type RpcIssue } from './rpc/rpc-error.js';
+export { type RequestOptions, RpcInvoker, type RpcOptions } from './rpc/rpc-invoker.js';
+export { type ProcessorOptions, RpcProcessor } from './rpc/rpc-processor.js';
+export { RpcReply, RpcRequest } from './rpc/rpc-request.js';
+export type { ParamsSchema, RpcHandler, Schemas } from './rpc/rpc-service.js';
+export { ReceivedMessage, StoredMessage } from './stored-message.js';
