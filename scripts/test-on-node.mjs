@@ -13,8 +13,8 @@ import { root } from './toolchain.mjs';
 const SPECS = [
   'test/unit/**/*.test.ts',
   'test/integration/*.test.ts',
-  'test/integration/{broker,client,security,server}/**/*.test.ts',
-  'test/integration/cli/start.test.ts',
+  'test/integration/{broker,client,interop,security,server,tracker}/**/*.test.ts',
+  'test/integration/cli/serve.test.ts',
 ];
 
 /**

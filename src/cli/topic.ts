@@ -170,15 +170,18 @@ async function withPause(bus: Bus, topic: string, paused: boolean): Promise<Topi
   return bus.declare(topic, { topicMask: info.mask ^ Mask.pause });
 }
 
+function offsetsText(first: number, count: number): string {
+  return count === 0 ? `none, the next is ${first}` : `${first} to ${first + count - 1}`;
+}
+
 async function printTopic(info: TopicInfo, { json }: CommonFlags): Promise<void> {
   if (json === true) return printJson(info);
   const { firstOffset, storedBytes, retention, consumeGroupList } = info;
-  const first = firstOffset ?? 0;
   const text = listText([
     ['topic', info.topicName],
     ['mask', maskText(info.mask)],
     ['messages', info.messageDepth],
-    ['offsets', firstOffset === undefined ? null : `${first} to ${first + info.messageDepth - 1}`],
+    ['offsets', firstOffset === undefined ? null : offsetsText(firstOffset, info.messageDepth)],
     ['stored', storedBytes === undefined ? null : bytesText(storedBytes)],
     ['retention', retention === undefined ? 'keeps everything' : retentionText(retention)],
     ['lost', info.lostCount ?? null],

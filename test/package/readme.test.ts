@@ -63,7 +63,8 @@ describe('the documents', function () {
 
   /** Runs them against the broker on `port`; curl fails on a status of 400 and above. */
   async function runAll(page: readonly Command[], port: number): Promise<void> {
-    const env = { ...installed.env, CURL_HOME: mkdtempSync(join(installed.folder, 'curl-')) };
+    const home = mkdtempSync(join(installed.folder, 'curl-'));
+    const env = { ...installed.env, CURL_HOME: home, ZBUS_SERVER: `127.0.0.1:${port}` };
     writeFileSync(join(env.CURL_HOME, '.curlrc'), 'fail\nsilent\nshow-error\n');
     assert(page.length > 0, 'the page has lost its commands');
     for (const { text, output } of page) {
