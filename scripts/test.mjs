@@ -15,15 +15,10 @@ const BUILD = 'compile';
 /** Compute; at the lowest priority, so that what runs beside them hardly notices. */
 const COMPUTING = ['lint', 'typecheck', 'test:native', 'test:package'];
 /** Start brokers and wait for them; what they check is what happens, not when. */
-const WAITING = [
-  'test:unit',
-  'test:tls',
-  'test:browser',
-  'test:reliability',
-  'test:integration',
-  'test:node',
-];
-const STAGES = [BUILD, ...COMPUTING, ...WAITING];
+const WAITING = ['test:unit', 'test:tls', 'test:browser', 'test:integration', 'test:node'];
+/** Waits for faults to pass and for brokers to come back, and leaves the processors idle. */
+const FAULTS = ['test:reliability'];
+const STAGES = [BUILD, ...COMPUTING, ...WAITING, ...FAULTS];
 
 /** @typedef {import('./results.mjs').Result} Result */
 /** @typedef {{ stage: string, passed: boolean, seconds: number, results: Result[] }} Run */
@@ -86,11 +81,11 @@ async function testAll(stages) {
   try {
     await runLane([BUILD], { beside: false, yielding: false });
     if (runs.every(({ passed }) => passed)) {
-      const beside = [COMPUTING, WAITING].every((lane) => lane.some((s) => stages.includes(s)));
-      await Promise.all([
-        runLane(COMPUTING, { beside, yielding: beside }),
-        runLane(WAITING, { beside, yielding: false }),
-      ]);
+      const lanes = [COMPUTING, WAITING, FAULTS];
+      const beside = lanes.filter((lane) => lane.some((s) => stages.includes(s))).length > 1;
+      await Promise.all(
+        lanes.map((lane) => runLane(lane, { beside, yielding: beside && lane === COMPUTING })),
+      );
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
