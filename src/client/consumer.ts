@@ -2,9 +2,10 @@
  * A consumer of a group as an async iterable: asks for messages as the application takes them, and
  * goes on by itself on the next link when one is lost. Made by Bus.consume, or on its own.
  */
-import { BadRequestError, ConflictError } from '../errors.js';
+import { BadRequestError, ConflictError, ForbiddenError } from '../errors.js';
 import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
+import { hasMask, Mask } from '../protocol/masks.js';
 import type { Message } from '../protocol/message.js';
 import { checkGroupName, checkTopicName, latin1Of, nameKey } from '../protocol/names.js';
 import { offsetList } from '../protocol/offsets.js';
@@ -211,16 +212,12 @@ export class Consumer<Value = unknown>
     this.#connection.addStream(this);
   }
 
-  /** Declares the group, which may be gone, and learns whether it asks for acknowledgements. */
   async #join(): Promise<void> {
     const { epoch } = this.#connection;
     try {
-      const request = this.#request(CommandName.declare, this.#connection.ids.next());
-      addDeclaration(request.headers, this.#options);
-      const info = await this.#connection.call(request.message, CALL, readJson);
-      const { ackWindow } = info as GroupInfo;
+      const explicit = await this.#asksForAcks();
       if (this.#state !== 'open' || epoch !== this.#connection.epoch) return;
-      this.#explicit = ackWindow !== undefined;
+      this.#explicit = explicit;
       this.#prefetch = this.#options.prefetch ?? (this.#explicit ? PREFETCH_WITH_ACKS : 1);
       this.#joined = this.#connection.connected;
       this.#replenish();
@@ -228,6 +225,33 @@ export class Consumer<Value = unknown>
       // It joins again on the next link.
       if (!(error instanceof ConnectionLostError)) this.#fail(error);
     }
+  }
+
+  /**
+   * Declares the group, which may be gone, and learns whether it asks for acknowledgements. Whoever
+   * may not declare takes it as it is; whoever may not query either has said it with the mask.
+   */
+  async #asksForAcks(): Promise<boolean> {
+    const { mask = 0, filter, ackWindow, ackTimeoutMs, maxAttempts, deadTopic } = this.#options;
+    try {
+      return isExplicit(await this.#askForGroup(CommandName.declare));
+    } catch (error) {
+      const changes = [filter, ackWindow, ackTimeoutMs, maxAttempts, deadTopic];
+      const wantsMore = changes.some((change) => change !== undefined);
+      if (!(error instanceof ForbiddenError) || wantsMore) throw error;
+    }
+    try {
+      return isExplicit(await this.#askForGroup(CommandName.query));
+    } catch (error) {
+      if (!(error instanceof ForbiddenError)) throw error;
+      return hasMask(mask, Mask.ackRequired);
+    }
+  }
+
+  async #askForGroup(cmd: string): Promise<GroupInfo> {
+    const { message, headers } = this.#request(cmd, this.#connection.ids.next());
+    if (cmd === CommandName.declare) addDeclaration(headers, this.#options);
+    return (await this.#connection.call(message, CALL, readJson)) as GroupInfo;
   }
 
   #retryJoin(): void {
@@ -363,4 +387,8 @@ export class Consumer<Value = unknown>
     this.#connection.removeStream(this);
     this.#inbox.end(failure);
   }
+}
+
+function isExplicit({ ackWindow }: GroupInfo): boolean {
+  return ackWindow !== undefined;
 }
