@@ -7,7 +7,8 @@ import type { Bytes } from '../protocol/message.js';
  * What can be sent: text, bytes, or any other value as JSON. Bytes are not copied: leave them as
  * they are until the call has ended.
  */
-export type Body = string | Uint8Array | ArrayBuffer | object | number | boolean | null | undefined;
+export type Body =
+  string | ArrayBufferView | ArrayBuffer | object | number | boolean | null | undefined;
 
 export interface EncodedBody {
   readonly bytes: Bytes;
@@ -23,14 +24,14 @@ export function encodeBody(body: Body): EncodedBody {
   if (typeof body === 'string') {
     return { bytes: Buffer.from(body), contentType: 'text/plain; charset=utf-8' };
   }
-  if (body instanceof Uint8Array || body instanceof ArrayBuffer) {
+  if (ArrayBuffer.isView(body) || body instanceof ArrayBuffer) {
     return { bytes: bytesOf(body), contentType: 'application/octet-stream' };
   }
   return { bytes: Buffer.from(jsonOf(body)), contentType: 'application/json' };
 }
 
 /** A view, not a copy. */
-export function bytesOf(body: Uint8Array | ArrayBuffer): Bytes {
+export function bytesOf(body: ArrayBufferView | ArrayBuffer): Bytes {
   if (body instanceof ArrayBuffer) return Buffer.from(body);
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
@@ -44,5 +45,18 @@ function jsonOf(value: unknown): string {
   }
   // What JSON leaves out, such as a function, must not become an empty message.
   if (typeof json !== 'string') throw new BadRequestError('The body cannot be sent as JSON');
+  if (json === '{}' && hidesItsContent(value as object)) {
+    throw new BadRequestError(
+      'The body cannot be sent as JSON: it would arrive as {}; give what it holds, such as ' +
+        'await blob.arrayBuffer() or [...map]',
+    );
+  }
   return json;
+}
+
+/** Blob, Map, Promise, Error and the like: JSON sees nothing of them. */
+function hidesItsContent(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return !isPlain && !('toJSON' in value);
 }

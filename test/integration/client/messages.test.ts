@@ -5,7 +5,7 @@ import type { Body } from '../../../src/client/body.js';
 import { BadRequestError, FramingError, LimitError, NotFoundError } from '../../../src/errors.js';
 import { TestBroker } from '../../support/broker.js';
 import { cleanUp } from '../../support/cleanup.js';
-import { openBus, take, transports } from './buses.js';
+import { openBus, take, texts, transports } from './buses.js';
 
 for (const transport of transports) {
   describe(`messages over ${transport}`, () => {
@@ -28,6 +28,30 @@ for (const transport of transports) {
       const [message] = await roundTrip('grüße, 世界 🚌');
       assert.equal(message?.text(), 'grüße, 世界 🚌');
       assert.equal(message.contentType, 'text/plain; charset=utf-8');
+    });
+
+    it('what is like a value of JSON but holds nothing is sent', async () => {
+      await bus.declare('T');
+      for (const body of [{}, [], Object.create(null) as object, new Date(0)]) {
+        await bus.produce('T', body);
+      }
+      const messages = await take(bus.consume('T'), 4);
+      assert.deepEqual(texts(messages), ['{}', '[]', '{}', '"1970-01-01T00:00:00.000Z"']);
+    });
+
+    it('bytes of any view arrive', async () => {
+      await bus.declare('T');
+      const bytes = Uint8Array.of(0, 1, 2, 3, 4, 5);
+      await bus.produce('T', new Uint16Array(bytes.buffer, 2, 2));
+      await bus.produce('T', new DataView(bytes.buffer, 1, 3));
+      const messages = await take(bus.consume('T'), 2);
+      assert.deepEqual(
+        messages.map((message) => [...message.bytes]),
+        [
+          [2, 3, 4, 5],
+          [1, 2, 3],
+        ],
+      );
     });
 
     it('a value arrives as JSON', async () => {
@@ -164,6 +188,9 @@ for (const transport of transports) {
         [bus.produce('T', 'x', { id: 'with space' }), /Bad id/],
         [bus.produce('a b', 'x'), /Bad topic/],
         [bus.produce('T', () => 'a function'), /JSON/],
+        [bus.produce('T', new Blob(['text'])), /arrayBuffer/],
+        [bus.produce('T', new Map([[1, 2]])), /would arrive as \{\}/],
+        [bus.produce('T', new Error('text')), /would arrive as \{\}/],
       ];
       for (const [attempt, rule] of refused) {
         await assert.rejects(attempt, (error: Error) => {
