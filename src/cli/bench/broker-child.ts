@@ -17,8 +17,9 @@ export type BrokerWord =
 
 const [, , dir = ''] = process.argv;
 
+/** To nobody when the other side has gone meanwhile: `disconnect` follows. */
 function say(word: BrokerWord): void {
-  process.send?.(word);
+  if (process.connected) process.send?.(word, () => undefined);
 }
 
 // Ctrl-C goes to all processes of the terminal, but the bench still needs this one.
@@ -31,14 +32,19 @@ process.on('message', () => {
   const { user, system } = process.cpuUsage();
   say({ cpuUs: user + system });
 });
+const started = server.start();
 process.on('disconnect', () => {
-  void server.close().finally(() => {
-    rmSync(dir, { recursive: true, force: true });
-    process.exit(0);
-  });
+  // Whoever goes may do so while this one is still coming up.
+  void started
+    .catch(() => undefined)
+    .then(() => server.close())
+    .finally(() => {
+      rmSync(dir, { recursive: true, force: true });
+      process.exit(0);
+    });
 });
 try {
-  const { port } = await server.start();
+  const { port } = await started;
   say({ port });
 } catch (error) {
   say({ failure: error instanceof Error ? error.message : String(error) });
