@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { Client } from './client.js';
 import type { Reply } from './reply-parser.js';
+import { addressOf } from './rpc-service.js';
 import { readTranscript } from './transcript.js';
 
 export const versions = ['0.8', '0.11'] as const;
@@ -57,6 +58,8 @@ function recorded(version: Version, action: Action): string {
   return send;
 }
 
+type Values = Readonly<Record<string, string | null>>;
+
 /**
  * The recorded request with other values and another body. Only headers that were recorded can be
  * exchanged; null leaves one out.
@@ -64,7 +67,7 @@ function recorded(version: Version, action: Action): string {
 export function likeRecorded(
   version: Version,
   action: Action,
-  values: Readonly<Record<string, string | null>>,
+  values: Values,
   body: string | Buffer = '',
 ): Buffer {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
@@ -86,6 +89,17 @@ export function likeRecorded(
   return Buffer.concat([Buffer.from([start, ...kept, '', ''].join('\r\n'), 'latin1'), bytes]);
 }
 
+/** The recorded call by URL with another URL: those of both versions have the same headers. */
+function urlLikeRecorded(url: string): string {
+  return recorded('0.8', 'callUrl').replace(/(?<=^GET )\S+/, url);
+}
+
+/** What a service answers with, as JSON unless it says otherwise. */
+export interface Answer {
+  readonly body: string | Buffer;
+  readonly contentType?: string;
+}
+
 export class RecordedPeer {
   readonly client: Client;
   readonly #version: Version;
@@ -101,11 +115,7 @@ export class RecordedPeer {
   }
 
   /** Sends the request under an id of its own and waits for the reply to it. */
-  ask(
-    action: Action,
-    values: Readonly<Record<string, string | null>>,
-    body: string | Buffer = '',
-  ): Promise<Reply> {
+  ask(action: Action, values: Values, body: string | Buffer = ''): Promise<Reply> {
     const id = `${this.#ids++}`;
     this.client.socket.write(likeRecorded(this.#version, action, { ...values, id }, body));
     return this.client.reply(id);
@@ -121,12 +131,46 @@ export class RecordedPeer {
     return this.ask('consume', { topic, consume_group: group });
   }
 
+  /** Calls with any body, as a program of the family does: a produce to a topic of calls. */
+  call(topic: string, body: string | Buffer): Promise<Reply> {
+    return this.ask('call', { topic, tag: null }, body);
+  }
+
+  /** Calls by URL, as curl and browsers do. Answers keep the order of these calls. */
+  callUrl(url: string): Promise<Reply> {
+    this.client.write(urlLikeRecorded(url));
+    return this.client.next();
+  }
+
+  /** A service's next call, now or later. */
+  takeCall(topic: string): Promise<Reply> {
+    const group = this.#version === '0.8' ? {} : { consume_group: topic };
+    return this.ask('serve', { topic, ...group });
+  }
+
+  answer(call: Reply, { body, contentType = 'application/json' }: Answer): void {
+    this.#tell('answer', { ...addressOf(call), 'content-type': contentType }, body);
+  }
+
+  /** Answers that the call failed; how is recorded of 0.8 alone. */
+  fail(call: Reply, status: number, body: string | Buffer): void {
+    this.#tell('fail', { ...addressOf(call), origin_status: String(status) }, body);
+  }
+
+  /** Answers whatever comes, `slots` calls at once, until the connection ends. */
+  async serve(topic: string, run: (call: Reply) => Answer, slots = 1): Promise<void> {
+    const slot = async (): Promise<void> => {
+      for (;;) {
+        const call = await this.takeCall(topic).catch(() => null);
+        if (call?.status !== 200) return;
+        this.answer(call, run(call));
+      }
+    };
+    await Promise.all(Array.from({ length: slots }, slot));
+  }
+
   /** Sends a request that has no reply. */
-  tell(
-    action: Action,
-    values: Readonly<Record<string, string | null>>,
-    body: string | Buffer = '',
-  ): void {
+  #tell(action: Action, values: Values, body: string | Buffer): void {
     this.client.socket.write(likeRecorded(this.#version, action, values, body));
   }
 }
