@@ -45,7 +45,7 @@ export class CallTable {
   add(call: Call): void {
     this.#calls.set(call.id, call);
     this.#bodyBytes += call.request.body.length;
-    if (call.deadlineMs < this.#timerMs) this.#arm(call.deadlineMs);
+    if (call.endMs < this.#timerMs) this.#arm(call.endMs);
   }
 
   /** Takes the call out; false when it was not there any more. */
@@ -54,6 +54,22 @@ export class CallTable {
     this.#bodyBytes -= call.request.body.length;
     if (this.#calls.size === 0) this.#onEmpty();
     return true;
+  }
+
+  /** Ends the calls whose deadlines have passed; to be called when some have moved forward. */
+  expire(): void {
+    const nowMs = this.#clock.nowMs();
+    let nextMs = Infinity;
+    for (const call of this.#calls.values()) {
+      if (call.deadlineMs > nowMs) {
+        // Before its deadline it is looked at when its time is over: it may not be sent by then.
+        nextMs = Math.min(nextMs, call.endMs > nowMs ? call.endMs : call.deadlineMs);
+        continue;
+      }
+      this.remove(call);
+      call.expire();
+    }
+    if (nextMs < this.#timerMs) this.#arm(nextMs);
   }
 
   /** Stops the timer; for a table that stays empty. */
@@ -68,21 +84,7 @@ export class CallTable {
     this.#timerMs = atMs;
     this.#stopTimer = startTimer(this.#clock, atMs - this.#clock.nowMs(), () => {
       this.#timerMs = Infinity;
-      this.#expire();
+      this.expire();
     });
-  }
-
-  #expire(): void {
-    const nowMs = this.#clock.nowMs();
-    let nextMs = Infinity;
-    for (const call of this.#calls.values()) {
-      if (call.deadlineMs > nowMs) {
-        nextMs = Math.min(nextMs, call.deadlineMs);
-        continue;
-      }
-      this.remove(call);
-      call.expire();
-    }
-    if (nextMs < this.#timerMs) this.#arm(nextMs);
   }
 }

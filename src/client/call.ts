@@ -29,13 +29,12 @@ export class Call {
   readonly request: Message;
   readonly id: string;
   readonly options: CallOptions;
-  /** When it must be answered, on the connection's clock. */
-  readonly deadlineMs: number;
+  /** When its caller's time is over, on the connection's clock. */
+  readonly endMs: number;
   /** How often it was sent. */
   attempts = 0;
   /** Sent on the connection that is up, and not answered yet. */
   sent = false;
-  readonly #endMs: number;
   readonly #answer: (reply: Message, call: Call) => void;
   readonly #fail: (error: unknown) => void;
   #unwatch: (() => void) | null = null;
@@ -50,10 +49,14 @@ export class Call {
     this.request = request;
     this.id = request.headers.get('id') ?? '';
     this.options = options;
-    this.#endMs = nowMs + options.timeoutMs;
-    this.deadlineMs = this.#endMs + (options.tellTimeLeft === undefined ? 0 : RPC_GRACE_MS);
+    this.endMs = nowMs + options.timeoutMs;
     this.#answer = answer;
     this.#fail = fail;
+  }
+
+  /** When it must be answered: later than its end while the broker may still say what became of it. */
+  get deadlineMs(): number {
+    return this.isRpc && this.sent ? this.endMs + RPC_GRACE_MS : this.endMs;
   }
 
   /** A service answers it, when it can. */
@@ -69,7 +72,7 @@ export class Call {
 
   /** It is sent next; false when it is too late for a service to answer it. */
   beginAttempt(nowMs: number): boolean {
-    const leftMs = this.#endMs - nowMs;
+    const leftMs = this.endMs - nowMs;
     if (this.options.tellTimeLeft !== undefined) {
       if (leftMs <= 0) return false;
       this.options.tellTimeLeft(leftMs);
@@ -98,7 +101,7 @@ export class Call {
     const within = `within ${this.options.timeoutMs} ms`;
     const text =
       this.attempts === 0
-        ? `No connection ${within}: nothing was sent`
+        ? `No connection that takes it ${within}: nothing was sent`
         : `No answer ${within}, sent ${this.attempts} times: it may have been carried out`;
     this.fail(new TimeoutError(text));
   }

@@ -202,6 +202,7 @@ export class Connection implements LinkOwner {
       if (call.options.onLost === 'fail') this.#fail(call, lost);
       else if (unreadable !== null) this.#fail(call, unreadable);
     }
+    this.#calls.expire();
     for (const stream of [...this.#streams.values()]) stream.onDown();
     this.events.emit('disconnected', { error: lost });
   }
