@@ -54,7 +54,7 @@ export class Call {
     this.#fail = fail;
   }
 
-  /** When it must be answered: later than its end while the broker may still say what became of it. */
+  /** When it must be answered: later than its end while the broker may still say what became. */
   get deadlineMs(): number {
     return this.isRpc && this.sent ? this.endMs + RPC_GRACE_MS : this.endMs;
   }

@@ -73,7 +73,7 @@ describe('the documents', function () {
         env,
       });
       assert.doesNotMatch(stdout, /Non-2xx|Failed requests: +[1-9]/, text);
-      if (output !== null) assert.equal(stdout, output, text);
+      if (output !== null) assert.equal(stdout.replace(/\n$/, ''), output, text);
     }
   }
 

@@ -41,7 +41,7 @@ export class FakeLink implements Link {
   }
 }
 
-/** Reaches the peer while it is `reachable`; else an attempt to connect goes on until it is ended. */
+/** Reaches the peer while it is `reachable`; else an attempt goes on until it is ended. */
 export class FakeTransport implements Transport {
   readonly address = 'a fake';
   reachable = true;

@@ -96,7 +96,7 @@ describe('services of the family and calls of the client', () => {
   }
 
   for (const version of versions) {
-    it(`a ${version} service reads method, parameters and module, and its result is read`, async () => {
+    it(`a ${version} service reads method, parameters and module; its result is read`, async () => {
       const { peer, call } = await waitingService(version);
       const result = bus.rpc<typeof calculator>('calc', { module: 'größe' }).plus(1, 2);
       const taken = await call;
@@ -230,7 +230,7 @@ describe('calls of the family and services of the client', () => {
     });
 
     for (const [what, value] of VALUES) {
-      it(`${what} of a ${version} program goes to the service and comes back the same`, async () => {
+      it(`${what} of a ${version} program reaches the service and comes back the same`, async () => {
         const got: unknown[] = [];
         await bus.serve('calc', { echo: (given: unknown) => (got.push(given), given) });
         const peer = await RecordedPeer.connect(broker.port, version);
