@@ -230,7 +230,7 @@ describe('calls of the family and services of the client', () => {
     });
 
     for (const [what, value] of VALUES) {
-      it(`${what} of a ${version} program reaches the service and comes back the same`, async () => {
+      it(`${what} of a ${version} caller arrives and comes back the same`, async () => {
         const got: unknown[] = [];
         await bus.serve('calc', { echo: (given: unknown) => (got.push(given), given) });
         const peer = await RecordedPeer.connect(broker.port, version);
