@@ -2,17 +2,17 @@
  * A consumer of a group as an async iterable: asks for messages as the application takes them, and
  * goes on by itself on the next link when one is lost. Made by Bus.consume, or on its own.
  */
-import { BadRequestError, ConflictError, ForbiddenError } from '../errors.js';
+import { BadRequestError, ClosedError, ConflictError } from '../errors.js';
 import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
-import { hasMask, Mask } from '../protocol/masks.js';
 import type { Message } from '../protocol/message.js';
 import { checkGroupName, checkTopicName, latin1Of, nameKey } from '../protocol/names.js';
 import { offsetList } from '../protocol/offsets.js';
 import { Acknowledger, type AcknowledgerOwner } from './acknowledger.js';
 import type { Connection, Stream } from './connection.js';
-import { addDeclaration, type GroupOptions } from './declaration.js';
+import type { GroupOptions } from './declaration.js';
 import { ConnectionLostError, errorOf } from './errors.js';
+import { type AskGroup, type GroupAcks, joinGroup } from './group-acks.js';
 import { Inbox } from './inbox.js';
 import type { GroupInfo } from './info.js';
 import { newRequest, nothing, readJson } from './requests.js';
@@ -24,7 +24,8 @@ export interface ConsumeOptions extends GroupOptions {
   /**
    * Messages that may be on their way to the application or in its hands. Default 100 where the
    * group asks for acknowledgements. Where it does not, a message is done with when it was
-   * received, so that what was fetched ahead is lost with this process: the default is 1 there.
+   * received, so that what was fetched ahead is lost with this process: the default is 1 there, and
+   * where the token lets nobody know.
    */
   readonly prefetch?: number;
   /** Ends the iteration with the signal's reason. */
@@ -52,12 +53,12 @@ export class Consumer<Value = unknown>
   readonly #connection: Connection;
   readonly #options: ConsumeOptions;
   readonly #inbox = new Inbox<ReceivedMessage<Value>>();
-  readonly #acks: Acknowledger<ReceivedMessage<Value>>;
+  readonly #acknowledger: Acknowledger<ReceivedMessage<Value>>;
   #state: 'new' | 'open' | 'ending' | 'ended' = 'new';
-  /** The group was declared on the link that is up: messages may be asked for. */
+  /** On the link that is up messages may be asked for. */
   #joined = false;
-  /** True when the group asks for acknowledgements, once that is known. */
-  #explicit = false;
+  /** Of the link that is, or was last, up. */
+  #acks: GroupAcks = 'none';
   #prefetch = 1;
   /** Asked for on this link and not here yet. */
   #outstanding = 0;
@@ -76,7 +77,7 @@ export class Consumer<Value = unknown>
     this.group = checkGroupName(options.group ?? topic);
     this.id = connection.ids.next();
     this.#options = options;
-    this.#acks = new Acknowledger(this);
+    this.#acknowledger = new Acknowledger(this);
   }
 
   [Symbol.asyncIterator](): this {
@@ -99,13 +100,16 @@ export class Consumer<Value = unknown>
   async return(): Promise<IteratorResult<ReceivedMessage<Value>, undefined>> {
     this.#inbox.release();
     await this.close();
-    this.#inbox.clear();
+    const left = this.#inbox.clear();
+    // A group that acknowledged them by itself refuses that.
+    if (this.#acks === 'unknown') await this.#giveBackAll(left).catch(nothing);
     return { done: true, value: undefined };
   }
 
   /**
    * Asks for no more and leaves the group. What was fetched ahead goes back to it at once; where
-   * the group acknowledges by itself it cannot, and the iteration hands it out before it ends.
+   * the group acknowledges by itself it cannot, and the iteration hands it out before it ends, as
+   * it does where that is not known.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -121,7 +125,7 @@ export class Consumer<Value = unknown>
    * once where nothing is to be settled.
    */
   idle(): Promise<void> {
-    return this.#explicit ? this.#inbox.idle() : Promise.resolve();
+    return this.#acks === 'none' ? Promise.resolve() : this.#inbox.idle();
   }
 
   // ---- for Connection --------------------------------------------------------------------------
@@ -146,7 +150,7 @@ export class Consumer<Value = unknown>
     this.#outstanding = 0;
     this.#stopTimer?.();
     // They come again; what a group that acknowledges by itself is done with does not.
-    if (this.#explicit) this.#inbox.clear();
+    if (this.#acks === 'required') this.#inbox.clear();
   }
 
   async drain(): Promise<void> {
@@ -162,11 +166,11 @@ export class Consumer<Value = unknown>
   // ---- for ReceivedMessage ---------------------------------------------------------------------
 
   acknowledge(message: ReceivedMessage<Value>): Promise<void> {
-    if (!this.#explicit) {
+    if (this.#acks === 'none') {
       this.#inbox.settle(message);
       return Promise.resolve();
     }
-    const acknowledged = this.#acks.acknowledge(message);
+    const acknowledged = this.#acknowledger.acknowledge(message);
     // Whoever does not look at the outcome gets the message again: nothing is lost by it.
     acknowledged.catch(nothing);
     return acknowledged;
@@ -214,45 +218,27 @@ export class Consumer<Value = unknown>
 
   async #join(): Promise<void> {
     const { epoch } = this.#connection;
+    const isCurrent = (): boolean => this.#state === 'open' && epoch === this.#connection.epoch;
     try {
-      const explicit = await this.#asksForAcks();
-      if (this.#state !== 'open' || epoch !== this.#connection.epoch) return;
-      this.#explicit = explicit;
-      this.#prefetch = this.#options.prefetch ?? (this.#explicit ? PREFETCH_WITH_ACKS : 1);
+      const acks = await joinGroup(this.#askGroup, this.#options);
+      if (!isCurrent()) return;
+      this.#acks = acks;
+      this.#prefetch = this.#options.prefetch ?? (acks === 'required' ? PREFETCH_WITH_ACKS : 1);
       this.#joined = this.#connection.connected;
       this.#replenish();
     } catch (error) {
+      if (!isCurrent()) return;
+      if (error instanceof ClosedError) this.#retryJoin();
       // It joins again on the next link.
-      if (!(error instanceof ConnectionLostError)) this.#fail(error);
+      else if (!(error instanceof ConnectionLostError)) this.#fail(error);
     }
   }
 
-  /**
-   * Declares the group, which may be gone, and learns whether it asks for acknowledgements. Whoever
-   * may not declare takes it as it is; whoever may not query either has said it with the mask.
-   */
-  async #asksForAcks(): Promise<boolean> {
-    const { mask = 0, filter, ackWindow, ackTimeoutMs, maxAttempts, deadTopic } = this.#options;
-    try {
-      return isExplicit(await this.#askForGroup(CommandName.declare));
-    } catch (error) {
-      const changes = [filter, ackWindow, ackTimeoutMs, maxAttempts, deadTopic];
-      const wantsMore = changes.some((change) => change !== undefined);
-      if (!(error instanceof ForbiddenError) || wantsMore) throw error;
-    }
-    try {
-      return isExplicit(await this.#askForGroup(CommandName.query));
-    } catch (error) {
-      if (!(error instanceof ForbiddenError)) throw error;
-      return hasMask(mask, Mask.ackRequired);
-    }
-  }
-
-  async #askForGroup(cmd: string): Promise<GroupInfo> {
+  readonly #askGroup: AskGroup = async (cmd, declared) => {
     const { message, headers } = this.#request(cmd, this.#connection.ids.next());
-    if (cmd === CommandName.declare) addDeclaration(headers, this.#options);
+    for (const [name, value] of declared) headers.set(name, value);
     return (await this.#connection.call(message, CALL, readJson)) as GroupInfo;
-  }
+  };
 
   #retryJoin(): void {
     this.#joined = false;
@@ -290,7 +276,7 @@ export class Consumer<Value = unknown>
   // ---- messages --------------------------------------------------------------------------------
 
   #received(message: ReceivedMessage<Value>): void {
-    if (this.#state === 'ending' && this.#explicit) this.#late.push(message);
+    if (this.#state === 'ending' && this.#acks === 'required') this.#late.push(message);
     else this.#inbox.push(message);
   }
 
@@ -301,7 +287,7 @@ export class Consumer<Value = unknown>
   }
 
   async #sendSettle(message: ReceivedMessage<Value>, cmd: string, delayMs: number): Promise<void> {
-    if (!this.#explicit) {
+    if (this.#acks === 'none') {
       throw new ConflictError(
         `ConsumeGroup(${this.group}) acknowledges by itself: consume with mask: Mask.ackRequired`,
       );
@@ -330,7 +316,7 @@ export class Consumer<Value = unknown>
   async #close(): Promise<void> {
     if (this.#state === 'open') {
       this.#state = 'ending';
-      if (this.#explicit) {
+      if (this.#acks === 'required') {
         this.#late = this.#inbox.clear();
         this.#inbox.end(null);
       }
@@ -342,7 +328,7 @@ export class Consumer<Value = unknown>
   /** Returns once nothing comes any more and what came too late was given back. */
   async #leave(): Promise<void> {
     this.#joined = false;
-    this.#acks.flush();
+    this.#acknowledger.flush();
     const { message } = this.#request(CommandName.unconsume, this.#connection.ids.next());
     this.#connection.post(message);
     // It took all of this connection's consumers out of the group's line.
@@ -352,15 +338,17 @@ export class Consumer<Value = unknown>
     try {
       // Requests take effect in order, so all that was delivered comes before this answer.
       await this.#connection.call(this.#connection.newPing(), LEAVE, nothing);
-      if (this.#late.length > 0) await this.#giveBackLate();
+      await this.#giveBackAll(this.#late);
     } catch {
       // Without the link they go back by themselves.
     }
   }
 
-  async #giveBackLate(): Promise<void> {
+  async #giveBackAll(messages: readonly ReceivedMessage<Value>[]): Promise<void> {
+    const held = messages.filter((message) => this.refusalOf(message) === null);
+    if (held.length === 0) return;
     const { message, headers } = this.#request(CommandName.nack, this.#connection.ids.next());
-    headers.set(Header.offsets, offsetList(this.#late.map(({ offset }) => offset)));
+    headers.set(Header.offsets, offsetList(held.map(({ offset }) => offset)));
     await this.#connection.call(message, LEAVE, nothing);
   }
 
@@ -387,8 +375,4 @@ export class Consumer<Value = unknown>
     this.#connection.removeStream(this);
     this.#inbox.end(failure);
   }
-}
-
-function isExplicit({ ackWindow }: GroupInfo): boolean {
-  return ackWindow !== undefined;
 }
