@@ -12,6 +12,7 @@ import { createLog, type Log } from './log.js';
 import { type HostPort, hostPortText } from './server/address.js';
 import { Server } from './server/server.js';
 
+/** Either `mqDir` or `memory`, and whatever else docs/operations.md lists under Options. */
 export interface EmbeddedOptions extends Partial<Omit<Config, 'serverAddress'>> {
   /** Keeps everything in memory: no folder is touched, and all is gone when the broker closes. */
   readonly memory?: boolean;
@@ -26,7 +27,7 @@ export interface EmbeddedOptions extends Partial<Omit<Config, 'serverAddress'>> 
 /**
  * Starts a broker: `startBroker({ mqDir: './data', port: 15555 })`, `startBroker({ memory: true
  * })`. It also takes every option of the command line (docs/operations.md). Rejects with
- * ConfigError, ListenError, or StorageFailedError when the folder is in use.
+ * BadRequestError, ConfigError, ListenError, or StorageFailedError when the folder is in use.
  */
 export async function startBroker(options: EmbeddedOptions): Promise<EmbeddedBroker> {
   const { memory = false, port = 0, host = '127.0.0.1', log, ...rest } = options;

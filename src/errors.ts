@@ -4,6 +4,7 @@
  * broker.
  */
 
+/** What all errors of the broker and of its client have in common, but RpcError. */
 export abstract class ZbusError extends Error {
   /** Stable, documented in docs/protocol.md. */
   abstract readonly code: `ZBUS_${string}`;

@@ -8,6 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino, stdSerializers } from 'pino';
 
+/** Where a server writes what happens: an event, and its fields. */
 export interface Log {
   debug(fields: object, event: string): void;
   info(fields: object, event: string): void;
@@ -15,6 +16,7 @@ export interface Log {
   error(fields: object, event: string): void;
 }
 
+/** A log that `createLog` made. */
 export interface ReopenableLog extends Log {
   /**
    * Opens the log file by its name again, after someone has moved it. Throws what the file system
@@ -23,6 +25,7 @@ export interface ReopenableLog extends Log {
   reopen(): void;
 }
 
+/** Where the log goes, and how much of it. */
 export interface LogOptions {
   /** Folder of zbus.log, made if absent; null writes to stderr. */
   readonly logDir: string | null;

@@ -8,4 +8,5 @@ const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.
   version: string;
 };
 
+/** Of this package. */
 export const version = manifest.version;

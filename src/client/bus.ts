@@ -43,6 +43,7 @@ export async function connectOver(
   return new Bus(new MqClient(connection));
 }
 
+/** How a service is served: ProcessorOptions, and what RpcProcessor.add takes. */
 export interface ServeOptions<Service> extends ProcessorOptions {
   /** The module under which it is called; default ''. For several: RpcProcessor.add. */
   readonly module?: string;
@@ -50,12 +51,13 @@ export interface ServeOptions<Service> extends ProcessorOptions {
   readonly schemas?: Schemas<Service>;
 }
 
+/** A connection to one broker, kept up until `close`. Made by `connect`. */
 export class Bus implements AsyncDisposable {
   /** Every command that is not here. */
   readonly client: MqClient;
   /** Makes a topic, or a group of it, or changes what is there. */
   readonly declare: MqClient['declare'];
-  /** What is known of the topic, of a group of it, or of the broker. */
+  /** What is known of the topic, of a group of it, or of the broker. Rejects with NotFoundError. */
   readonly query: MqClient['query'];
   readonly #connection: Connection;
   #closing: Promise<void> | null = null;
@@ -67,6 +69,7 @@ export class Bus implements AsyncDisposable {
     this.#connection = client.connection;
   }
 
+  /** Whether there is a connection now, and whether there will be one. */
   get state(): ConnectionState {
     return this.#connection.state;
   }
@@ -82,7 +85,8 @@ export class Bus implements AsyncDisposable {
   /**
    * Stores a message: text, bytes, or a value as JSON. Resolves once it has reached its ack level.
    * When the connection is lost meanwhile it is sent again under the same id, and `attempts` says
-   * so.
+   * so. Rejects with NotFoundError when there is no such topic, with BadRequestError or LimitError
+   * before anything is sent, and with TimeoutError when it is not known whether it was stored.
    */
   produce(topic: string, body?: Body, options?: ProduceOptions): Promise<Produced> {
     return this.client.produce(topic, body, options);
@@ -90,7 +94,7 @@ export class Bus implements AsyncDisposable {
 
   /**
    * The messages of a group, to iterate over. Topic and group are made, or changed, as the options
-   * say, when the iteration begins and after each loss of the connection.
+   * say, when the iteration begins and after each loss of the connection. Throws BadRequestError.
    */
   consume<Value = unknown>(topic: string, options?: ConsumeOptions): Consumer<Value> {
     return new Consumer<Value>(this.#connection, topic, options);
@@ -129,12 +133,12 @@ export class Bus implements AsyncDisposable {
     return processor;
   }
 
-  /** Removes the topic with all in it, or a group of it. */
+  /** Removes the topic with all in it, or a group of it. Rejects with NotFoundError. */
   remove(topic: string, options?: InGroup): Promise<void> {
     return this.client.remove(topic, options);
   }
 
-  /** Drops all messages of the topic, or moves the group to its end. */
+  /** Drops all messages of the topic, or moves the group to its end. Rejects with NotFoundError. */
   empty(topic: string, options?: InGroup): Promise<void> {
     return this.client.empty(topic, options);
   }

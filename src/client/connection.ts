@@ -32,6 +32,10 @@ export interface ConnectionEvents {
   closed: { readonly error: Error | null };
 }
 
+/**
+ * `connecting` also when a connection was lost and is made anew; `closing` while `close` waits;
+ * `closed` for good.
+ */
 export type ConnectionState = 'connecting' | 'connected' | 'closing' | 'closed';
 
 /** Deliveries under one id; lives until it is removed. */

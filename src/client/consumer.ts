@@ -18,6 +18,7 @@ import type { GroupInfo } from './info.js';
 import { newRequest, nothing, readJson } from './requests.js';
 import { ReceivedMessage, type Receiver } from './stored-message.js';
 
+/** What to receive, and what to declare of the group: options that are absent change nothing. */
 export interface ConsumeOptions extends GroupOptions {
   /** Absent: the group named like the topic. */
   readonly group?: string;
@@ -39,6 +40,11 @@ const REFUSED_AGAIN_MS = 1000;
 const CALL = { timeoutMs: Infinity, onLost: 'fail' } as const;
 const LEAVE = { timeoutMs: 5000, onLost: 'fail' } as const;
 
+/**
+ * The messages of a group, for `for await`, each a ReceivedMessage. Begins when the first is asked
+ * for. `Value` is the type that `message.json()` promises. The methods below `onUp` are for the
+ * library itself.
+ */
 export class Consumer<Value = unknown>
   implements
     AsyncIterableIterator<ReceivedMessage<Value>>,

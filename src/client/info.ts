@@ -4,10 +4,13 @@ import type { ServerAddress } from '../protocol/server-address.js';
 
 export type { ServerAddress };
 
+/** A consume group. Times are milliseconds since 1970. */
 export interface GroupInfo {
   readonly topicName: string;
   readonly groupName: string;
+  /** Sum of bits of Mask. */
   readonly mask: number;
+  /** '' takes every message. */
   readonly filter: string;
   /** Not yet delivered, or to be delivered again; the filter is not looked at. */
   readonly messageCount: number;
@@ -19,16 +22,22 @@ export interface GroupInfo {
   readonly lastUpdatedTime: number;
   /** Messages deleted before the group was done with them. */
   readonly lostCount?: number;
-  /** These only where consumers must acknowledge. */
+  /** The rest only where consumers must acknowledge. Messages in their hands at most. */
   readonly ackWindow?: number;
   readonly ackTimeoutMs?: number;
   readonly maxAttempts?: number;
   readonly deadTopic?: string;
+  /** All before it is done with. */
   readonly settledOffset?: number;
+  /** Of the next message that was never delivered. */
   readonly nextOffset?: number;
+  /** Delivered and not acknowledged. */
   readonly inFlightCount?: number;
+  /** Came back, to be delivered again. */
   readonly returnedCount?: number;
+  /** Deliveries of messages that came back, since the broker started. */
   readonly redeliveredCount?: number;
+  /** Messages that died, since the broker started. */
   readonly deadCount?: number;
   /** These only in the answer about one group. */
   readonly inFlight?: readonly {
@@ -48,19 +57,28 @@ export interface GroupInfo {
 export interface RpcInfo {
   /** No service has them. */
   readonly queuedCount: number;
+  /** A service has them, and has not answered. */
   readonly inHandCount: number;
+  /** Of requests that are kept: queued, or to be handed out again. */
   readonly requestBytes: number;
   readonly answeredCount: number;
+  /** No answer came in time. */
   readonly timedOutCount: number;
+  /** No service was there, or came in time. */
   readonly unservedCount: number;
+  /** The service went away with the call. */
   readonly failedCount: number;
+  /** The caller was gone before the answer. */
   readonly abandonedCount: number;
+  /** Not taken: too many were unanswered. */
   readonly refusedCount: number;
+  /** Handed out again, their service having gone. */
   readonly retriedCount: number;
   /** Answers that came when their calls had ended. */
   readonly lateCount: number;
 }
 
+/** A topic. Times are milliseconds since 1970. */
 export interface TopicInfo {
   readonly serverAddress: ServerAddress;
   readonly serverVersion: string;
@@ -73,7 +91,9 @@ export interface TopicInfo {
   readonly creator: string;
   readonly createdTime: number;
   readonly lastUpdatedTime: number;
+  /** Only of a topic that carries RPC. */
   readonly rpc?: RpcInfo;
+  /** What is deleted of it, in effect; absent when it keeps everything. */
   readonly retention?: {
     readonly bytes: number | null;
     readonly ageMs: number | null;
@@ -81,8 +101,11 @@ export interface TopicInfo {
   };
   /** Of the first message kept; the next one gets `firstOffset + messageDepth`. */
   readonly firstOffset?: number;
+  /** On disk, or in memory. */
   readonly storedBytes?: number;
+  /** Messages known lost to damage of the disk. */
   readonly lostCount?: number;
+  /** The disk failed: no produce until the broker restarts. */
   readonly readOnly?: true;
 }
 

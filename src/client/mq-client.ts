@@ -31,7 +31,7 @@ import { StoredMessage } from './stored-message.js';
 
 /** How long a call may take, and who may end it. */
 export interface CallLimits {
-  /** Milliseconds until the answer must be there; Infinity: without end. */
+  /** Milliseconds until the answer must be there. Default: the connection's; Infinity: no end. */
   readonly timeoutMs?: number;
   /** Ends the call with the signal's reason. What was sent may be carried out all the same. */
   readonly signal?: AbortSignal | undefined;
@@ -41,6 +41,7 @@ export interface CallLimits {
 export type AskedLevel = 'disk' | 'page' | 'none';
 
 export interface ProduceOptions extends CallLimits {
+  /** For the filters of groups. */
   readonly tag?: string;
   /** Handed to consumers as they are, under lower-case names. */
   readonly headers?: HeaderValues;
@@ -50,6 +51,7 @@ export interface ProduceOptions extends CallLimits {
   readonly ackLevel?: AskedLevel;
 }
 
+/** A message that is stored. */
 export interface Produced {
   readonly id: string;
   /** The message's number in its topic. */
@@ -65,11 +67,20 @@ export interface Produced {
   readonly attempts: number;
 }
 
-/** Names a group, whose message was received on the connection that is up. */
+/** Names a group of the topic. */
 export interface InGroup extends CallLimits {
+  /**
+   * Absent, `remove`, `empty`, `query` and `declare` mean the topic, and all others the group named
+   * like it.
+   */
   readonly group?: string;
 }
 
+/**
+ * Every command on its own. Calls reject with a ZbusError: NotFoundError, ForbiddenError,
+ * BadRequestError, … for what the broker answers, TimeoutError, ConnectionLostError, ClosedError
+ * and BufferFullError where it does not (docs/client.md, Errors). Found as `bus.client`.
+ */
 export class MqClient {
   /** The layer below, for the classes of this folder. */
   readonly connection: Connection;
@@ -150,7 +161,10 @@ export class MqClient {
     });
   }
 
-  /** Done with these messages: see ReceivedMessage.ack, which is this for one message. */
+  /**
+   * Done with these messages, which came on the connection that is up: see ReceivedMessage.ack,
+   * which is this for one message.
+   */
   ack(topic: string, offsets: number | readonly number[], options: InGroup = {}): Promise<void> {
     return this.#settle(CommandName.ack, topic, offsets, options);
   }

@@ -8,6 +8,7 @@ import { namingValue } from './requests.js';
 /** Options of TLS as `tls.connect` of Node takes them; `true` for its defaults. */
 export type TlsOptions = true | Readonly<Record<string, unknown>>;
 
+/** What `connect` takes. */
 export interface ConnectOptions {
   /** Milliseconds for one attempt to connect. Default 10,000. */
   readonly connectTimeoutMs?: number;
@@ -35,7 +36,7 @@ export interface ConnectOptions {
    * Default 10,000 calls, 64 MiB of bodies.
    */
   readonly offline?: { readonly callsMax?: number; readonly bytesMax?: number };
-  /** Largest body that is sent; the broker's own limit holds too. Default 16 MiB. */
+  /** Bytes of the largest body that is sent; the broker's limit holds too. Default 16 MiB. */
   readonly bodyBytesMax?: number;
   /** Speaks TLS, with these options of `tls.connect`: `ca`, `cert`, `key`, `servername`, … */
   readonly tls?: TlsOptions;

@@ -2,11 +2,13 @@
 import type { Body } from './body.js';
 import type { MqClient, Produced, ProduceOptions } from './mq-client.js';
 
+/** Produces to one topic: `new Producer(bus.client, 'orders', { tag: 'eu' })`. */
 export class Producer {
   readonly topic: string;
   readonly #client: MqClient;
   readonly #defaults: ProduceOptions;
 
+  /** `defaults` hold for messages that do not say otherwise. */
   constructor(client: MqClient, topic: string, defaults: Omit<ProduceOptions, 'id'> = {}) {
     this.topic = topic;
     this.#client = client;

@@ -32,7 +32,7 @@ export type { HeaderValues } from './requests.js';
 export { type Route, type RoutedServer, RouteTable } from './route-table.js';
 export type { AnyService, Remote } from './rpc/remote.js';
 export { RpcAnswer } from './rpc/rpc-answer.js';
-export { RpcError, RpcErrorCode, type RpcIssue } from './rpc/rpc-error.js';
+export { RpcError, RpcErrorCode, type RpcErrorOptions, type RpcIssue } from './rpc/rpc-error.js';
 export { type RequestOptions, RpcInvoker, type RpcOptions } from './rpc/rpc-invoker.js';
 export { type ProcessorOptions, RpcProcessor } from './rpc/rpc-processor.js';
 export { RpcReply, RpcRequest } from './rpc/rpc-request.js';

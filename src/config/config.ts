@@ -19,11 +19,13 @@ export const configSchema = z.strictObject({
   ...limitOptions,
 });
 
+/** All options of a server: docs/operations.md lists them with defaults and meanings. */
 export type Config = Readonly<z.output<typeof configSchema>>;
 export type ConfigKey = keyof Config;
 
 export const configKeys = Object.keys(configSchema.shape) as ConfigKey[];
 
+/** What a server does that is told nothing. */
 export const defaultConfig: Config = Object.freeze(configSchema.parse({}));
 
 export function optionInfo(key: ConfigKey): OptionInfo {

@@ -24,9 +24,11 @@ export class ConfigError extends Error {
   }
 }
 
+/** Where options come from; the first that names one wins: flags, environment, file. */
 export interface ConfigSources {
   /** By option name, such as `{ ackLevel: 'page' }`; undefined counts as absent. */
   readonly flags?: Readonly<Record<string, unknown>>;
+  /** Such as `process.env`; absent: none is read. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Path of a JSON file. */
   readonly file?: string | undefined;
@@ -49,7 +51,7 @@ const CONFIG_FILE_VARIABLE = 'ZBUS_CONFIG';
 const FOREIGN_VARIABLES =
   /^ZBUS_(CONFIG|SERVER|TOKEN|REQUIRE_ALL|PREBUILD|(TEST|BENCH)_\w+|SERVICE_\w+|PORT(_\d+_\w+)?)$/;
 
-/** Throws ConfigError. */
+/** The options of a server, from `sources` and the defaults. Throws ConfigError. */
 export function loadConfig(sources: ConfigSources = {}): Config {
   const { flags = {}, env = {} } = sources;
   const problems: string[] = [];

@@ -3,14 +3,21 @@
  */
 import { BadRequestError } from '../errors.js';
 
+/** To be added up, for topics and for groups: `Mask.pause + Mask.ackRequired`. */
 export const Mask = {
+  /** Of a topic: messages live in memory. */
   memory: 1 << 0,
+  /** Of a topic: it carries calls, and stores no messages. */
   rpc: 1 << 1,
   /** Kept and shown, without meaning here. */
   proxy: 1 << 2,
+  /** Nothing is delivered; produce goes on. */
   pause: 1 << 3,
+  /** Of a group: one consuming connection at a time; others are refused. */
   exclusive: 1 << 4,
+  /** Of a group: it is removed when its last consuming connection goes. */
   deleteOnExit: 1 << 5,
+  /** Consumers must acknowledge; on a topic it holds for all its groups. */
   ackRequired: 1 << 6,
 } as const;
 

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import { BadRequestError } from '../errors.js';
 
+/** An address without brackets, or a name, and its port. */
 export interface HostPort {
   readonly host: string;
   readonly port: number;

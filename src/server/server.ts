@@ -29,6 +29,7 @@ const CLOSE_GRACE_MS = 3000;
 /** Where messages live: in `mqDir`, or in memory alone, where `mqDir` is not touched. */
 export type Storage = 'disk' | 'memory';
 
+/** A broker with its port: `new Server(loadConfig({ flags }), createLog(options)).start()`. */
 export class Server {
   readonly #config: Config;
   readonly #log: Log;

@@ -3,7 +3,9 @@ import { Header, isPassedOn } from '../../protocol/headers.js';
 import type { Message } from '../../protocol/message.js';
 import { textOf } from '../../protocol/names.js';
 
+/** The answer of a service to RpcInvoker.request. */
 export class RpcAnswer {
+  /** 200 to 599. */
   readonly status: number;
   readonly #message: Message;
 

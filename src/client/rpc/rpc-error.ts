@@ -11,6 +11,7 @@ export interface RpcIssue {
   readonly path: readonly (string | number)[];
 }
 
+/** What an RpcError says besides its message. */
 export interface RpcErrorOptions extends ErrorOptions {
   /** Default `ZBUS_RPC`. */
   readonly code?: string;
@@ -22,17 +23,18 @@ export interface RpcErrorOptions extends ErrorOptions {
 }
 
 /**
- * The service says that the call failed. It ran, unless the code is one of RpcErrorCode: those say
- * that no method was called.
+ * The service says that the call failed. It ran, unless RpcErrorCode says otherwise of the code.
+ * Thrown by a method, it chooses code and status of the answer.
  */
 export class RpcError extends Error {
   override readonly name = 'RpcError';
-  /** The `code` of the error that the method threw, if that was a text. */
+  /** That of the error that the method threw, if it was a text; else one of RpcErrorCode. */
   readonly code: string;
   /** The status of the answer. */
   readonly status: number;
   /** What was wrong with the parameters, when that was it. */
   readonly issues: readonly RpcIssue[];
+  /** What stood in `error` of the answer, as it came, where it is not of this library's form. */
   readonly detail: unknown;
 
   constructor(message: string, options: RpcErrorOptions = {}) {
@@ -44,8 +46,9 @@ export class RpcError extends Error {
   }
 }
 
-/** Codes that the client gives: the first is that of errors without one of their own. */
+/** Codes that the library gives. Nothing ran where it is not said. */
 export const RpcErrorCode = {
+  /** 500: the method threw an error without a code. It has run. */
   failed: 'ZBUS_RPC',
   /** 400: the body is not `{"method", "params", "module"}`. */
   badCall: 'ZBUS_RPC_BAD_CALL',

@@ -17,7 +17,7 @@ import { decodeAnswer, encodeCall, JSON_TYPE } from './convention.js';
 import { RpcAnswer } from './rpc-answer.js';
 
 export interface RequestOptions extends CallLimits {
-  /** How long the broker keeps the call when no service is there; default 0: NoServiceError. */
+  /** Milliseconds that the broker keeps it when no service is there; default 0: NoServiceError. */
   readonly waitMs?: number;
   /**
    * True: running it twice does what running it once does. It is then handed to another service
@@ -38,6 +38,7 @@ const SET_BY_OPTIONS = [Header.timeout, Header.wait, Header.idempotent] as const
 /** As much as the broker's timer can hold. */
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 
+/** Calls the services of one topic by name: for options of each call, and for other bodies. */
 export class RpcInvoker {
   readonly topic: string;
   readonly #client: MqClient;

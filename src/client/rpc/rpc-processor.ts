@@ -25,6 +25,7 @@ import {
   type Schemas,
 } from './rpc-service.js';
 
+/** How calls are taken. */
 export interface ProcessorOptions {
   /** The consume group; absent: the one named like the topic. It does not choose the calls. */
   readonly group?: string;
@@ -52,6 +53,10 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/**
+ * Serves the calls of one topic, until it is closed: `new RpcProcessor(bus.client, 'shop').add('',
+ * shop).start()`. The methods below `onUp` are for the library itself.
+ */
 export class RpcProcessor implements AsyncDisposable, Stream {
   readonly id: string;
   readonly topic: string;

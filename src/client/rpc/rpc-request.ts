@@ -8,6 +8,7 @@ import { startTimer } from '../timer.js';
 import { decodeCall, type RpcCallBody } from './convention.js';
 import { passedOn } from './rpc-answer.js';
 
+/** One call, as a raw handler gets it. */
 export class RpcRequest {
   readonly #message: Message;
   readonly #clock: Clock;
@@ -32,16 +33,17 @@ export class RpcRequest {
     }
   }
 
-  /** Throws RpcError when the body is not `{"method", "params", "module"}`, as the next two do. */
+  /** Throws RpcError when the body is not `{"method", "params", "module"}`. */
   get method(): string {
     return this.#decoded.method;
   }
 
+  /** Throws RpcError, as `method` does. */
   get params(): readonly unknown[] {
     return this.#decoded.params;
   }
 
-  /** '' when the call names none. */
+  /** '' when the call names none. Throws RpcError, as `method` does. */
   get module(): string {
     return this.#decoded.module;
   }
@@ -115,6 +117,7 @@ export class RpcRequest {
 export class RpcReply {
   /** 200 to 599; default 200. */
   readonly status: number;
+  /** Handed to the caller, under lower-case names. */
   readonly headers: HeaderValues;
   readonly body: Body;
 

@@ -20,6 +20,7 @@ export type RpcHandler = (request: RpcRequest) => unknown;
 /** Checks the list of parameters of a method before it runs; what it makes of them is passed on. */
 export type ParamsSchema<Params = readonly unknown[]> = StandardSchemaV1<unknown, Params>;
 
+/** By method, what its parameters must be. */
 export type Schemas<Service> = {
   readonly [Name in keyof Service]?: Service[Name] extends (...params: infer Params) => unknown
     ? ParamsSchema<Params>
