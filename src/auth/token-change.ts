@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { ConfigError } from '../config/sources.js';
+import { ConfigError } from '../config/config-error.js';
 import { type FileToken, parseTokenFile, readTokenFile } from './token-file.js';
 
 /** None when there is no file. */

@@ -6,7 +6,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { nearest } from '../config/nearest.js';
-import { ConfigError } from '../config/sources.js';
+import { ConfigError } from '../config/config-error.js';
 import { patternFault } from './name-patterns.js';
 import { EVERY_OPERATION, operations } from './operations.js';
 import { sha256Of, type TokenDefinition } from './token-set.js';

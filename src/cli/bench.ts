@@ -5,10 +5,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import type { Bus } from '../client/bus.js';
 import type { AskedLevel } from '../client/mq-client.js';
-import { size } from '../config/values.js';
 import { runConsume, runFanOut } from './bench/consume-workload.js';
 import { fileSystemOf, thisMachine } from './bench/machine.js';
 import { BODY_BYTES_MIN } from './bench/numbered-body.js';
@@ -20,7 +19,7 @@ import { type Outcome, Run, type Site } from './bench/run.js';
 import { TemporaryBroker } from './bench/temporary-broker.js';
 import { withBus } from './client-command.js';
 import { addConnectionOptions, type ConnectionFlags, openBus } from './connection-options.js';
-import { oneOf, wholeNumber } from './option-values.js';
+import { oneOf, size, wholeNumber } from './option-values.js';
 import { CommandError, note, UsageError } from './outcome.js';
 import { print, printJson } from './output.js';
 
@@ -58,17 +57,14 @@ Examples:
   zbus bench produce --rate 5000 --duration 30      latency at a rate that does not depend on it
   zbus bench fan-out --groups 8 --server mq.example.com:15555`;
 
-export function addBenchCommand(program: Command): void {
-  const command = program
-    .command('bench')
-    .description('measure a broker: rates, latencies, and a count of every message')
-    .helpGroup('Tools:')
+export function defineBenchCommand(command: Command): void {
+  command
     .addArgument(
       new Argument('[workloads...]', 'what to measure (default: all)').choices(workloadNames),
     )
     .option('-n, --messages <count>', `messages or calls (default: ${MESSAGES})`, wholeNumber(1))
     .option('--duration <s>', 'seconds instead of a number of messages', wholeNumber(1, 86_400))
-    .option('--size <bytes>', 'of a message', bytes(BODY_BYTES_MIN, SIZE_BYTES_MAX), 100)
+    .option('--size <bytes>', 'of a message', size(BODY_BYTES_MIN, SIZE_BYTES_MAX), 100)
     .option('--connections <count>', 'of each side', wholeNumber(1, 1000), 1)
     .option('--window <count>', 'in flight on each connection', wholeNumber(1, 50_000), 1000)
     .option('--groups <count>', 'of fan-out: each gets every message', wholeNumber(1, 1000), 3)
@@ -111,15 +107,6 @@ async function bench(workloads: readonly WorkloadName[], flags: BenchFlags): Pro
   } finally {
     await own?.stop();
   }
-}
-
-function bytes(min: number, max: number): (text: string) => number {
-  const schema = size(min, max);
-  return (text) => {
-    const { data, error } = schema.safeParse(text);
-    if (data !== undefined) return data;
-    throw new InvalidArgumentError(`It ${error.issues[0]?.message ?? 'is no size'}.`);
-  };
 }
 
 function planOf(flags: BenchFlags): Plan {

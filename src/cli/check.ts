@@ -25,11 +25,8 @@ const EXIT_CODES: Readonly<Record<Verdict, number>> = {
 const PROGRESS_BYTES_MIN = 256 * 1024 * 1024;
 const CLEAR_LINE = '\r\x1b[K';
 
-export function addCheckCommand(program: Command): void {
-  program
-    .command('check')
-    .description('verify a data folder on which no broker runs; exit code 1: damaged')
-    .helpGroup('Broker:')
+export function defineCheckCommand(command: Command): void {
+  command
     .argument('<dir>', 'the data folder')
     .option('--json', 'print the report as JSON')
     .option('--repair', 'write missing and damaged indexes anew; nothing else is changed')

@@ -26,6 +26,8 @@ export interface Completion {
 /** What `<…>` of an option and the names of arguments mean. */
 const FILES = new Set(['file', 'folder', 'dir']);
 const HELP = '--help';
+/** The command that runs when none is named. */
+export const DEFAULT_COMMAND = 'serve';
 
 interface Place {
   command: Command;
@@ -76,15 +78,15 @@ function step(place: Place, word: string): void {
     if (value === undefined) place.option = named;
     else given.set(named.long ?? '', value);
   } else {
-    const below = operands.length === 0 ? subcommandOf(command, word) : undefined;
+    const below = operands.length === 0 ? commandNamed(command, word) : undefined;
     if (below === undefined) operands.push(word);
     else place.command = below;
   }
 }
 
-/** Without a command the broker runs, with the options of `serve`. */
+/** Without a command the broker runs, with its options. */
 function optionsOf(command: Command): readonly Option[] {
-  const byDefault = command.parent === null ? subcommandOf(command, 'serve') : undefined;
+  const byDefault = command.parent === null ? commandNamed(command, DEFAULT_COMMAND) : undefined;
   const all = [command, ...(byDefault === undefined ? [] : [byDefault])];
   return all.flatMap((each) => each.createHelp().visibleOptions(each));
 }
@@ -97,8 +99,8 @@ function takesValue({ required, optional }: Option): boolean {
   return required || optional;
 }
 
-function subcommandOf(command: Command, name: string): Command | undefined {
-  return command.commands.find((each) => each.name() === name);
+export function commandNamed(parent: Command, name: string): Command | undefined {
+  return parent.commands.find((each) => each.name() === name);
 }
 
 function optionCandidates(command: Command): Candidate[] {

@@ -3,9 +3,13 @@
  * asks. Promises an answer, be it empty, within about half a second, also without a broker.
  */
 import { Argument, type Command } from 'commander';
-import { completionOf, type Completion } from './completion-candidates.js';
+import {
+  commandNamed,
+  completionOf,
+  type Completion,
+  DEFAULT_COMMAND,
+} from './completion-candidates.js';
 import { completionScripts, type Shell } from './completion-scripts.js';
-import { openBus } from './connection-options.js';
 import { print } from './output.js';
 
 const TIMEOUT_MS = 500;
@@ -17,25 +21,36 @@ To have it in every new shell:
   fish        zbus completion fish > ~/.config/fish/completions/zbus.fish
   powershell  zbus completion powershell >> $PROFILE`;
 
-export function addCompletionCommand(program: Command): void {
-  program
-    .command('completion')
-    .description('print a script that makes a shell complete zbus')
-    .helpGroup('Tools:')
+/** Gives a command its arguments and options. */
+type DefineCommand = (command: Command) => Promise<void>;
+
+/** Run by every new shell, so it loads nothing else. */
+export function defineCompletionCommand(command: Command): void {
+  command
     .addArgument(new Argument('<shell>').choices(Object.keys(completionScripts)))
     .allowExcessArguments(false)
     .addHelpText('after', AFTER_HELP)
     .action((shell: Shell) => print(completionScripts[shell]));
-  program
-    .command('complete', { hidden: true })
-    .argument('[words...]')
-    .requiredOption('--current <word>')
-    .action((words: string[], { current }: { current: string }) =>
-      complete(program, words, current),
-    );
 }
 
-async function complete(program: Command, words: string[], current: string): Promise<void> {
+export function defineCompleteCommand(command: Command, define: DefineCommand): void {
+  command
+    .argument('[words...]')
+    .requiredOption('--current <word>')
+    .action(async (words: string[], { current }: { current: string }) => {
+      const program = command.parent ?? command;
+      const first = words[0] ?? current;
+      const named = commandNamed(program, first.startsWith('-') ? DEFAULT_COMMAND : first);
+      if (named !== undefined && named !== command) await define(named);
+      await complete(program, words, current);
+    });
+}
+
+async function complete(
+  program: Command,
+  words: readonly string[],
+  current: string,
+): Promise<void> {
   const completion = completionOf(program, words, current);
   const { candidates, prefix, files } = completion;
   const names = (await namesOf(completion)).map((value) => ({ value, description: '' }));
@@ -55,6 +70,7 @@ async function namesOf(completion: Completion): Promise<string[]> {
   const server = given.get('--server');
   const tokenFrom = given.get('--token-from');
   const ca = given.get('--ca');
+  const { openBus } = await import('./connection-options.js');
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const bus = await openBus(

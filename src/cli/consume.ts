@@ -38,11 +38,8 @@ interface ConsumeFlags extends FormatFlags, Omit<ConnectionFlags, 'timeout'> {
   readonly prefetch?: number;
 }
 
-export function addConsumeCommand(program: Command): void {
-  const command = program
-    .command('consume')
-    .description('take messages from a consume group and print them')
-    .helpGroup('Messages:')
+export function defineConsumeCommand(command: Command): void {
+  command
     .argument('<topic>', 'which must be there')
     .option(
       '-g, --group <group>',

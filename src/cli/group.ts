@@ -31,12 +31,8 @@ interface DeclareFlags extends CommonFlags {
   readonly from?: Place;
 }
 
-export function addGroupCommand(program: Command): void {
-  const command = program
-    .command('group')
-    .description('list, declare, move, pause and remove consume groups')
-    .helpGroup('Topics and groups:')
-    .helpCommand(false);
+export function defineGroupCommand(command: Command): void {
+  command.helpCommand(false);
   subcommand(command, 'list <topic>', 'the groups of a topic').action(list);
   subcommand(command, 'show <topic> <group>', 'a group and what its consumers hold').action(show);
   addDeclare(command);

@@ -3,7 +3,7 @@
  * value and the rule. Used where options are declared. Pure.
  */
 import { InvalidArgumentError } from 'commander';
-import { size } from '../config/values.js';
+import { parseSize, SIZE_RULE, sizeText } from '../config/sizes.js';
 
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
@@ -28,14 +28,21 @@ export function wholeNumberOrNone(min: number): (text: string) => number | null 
   return (text) => (text === 'none' ? null : parse(text));
 }
 
-const anySize = size(1, Number.MAX_SAFE_INTEGER);
+/** Bytes of `8MiB`. */
+export function size(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const bytes = parseSize(text);
+    if (bytes === null) throw new InvalidArgumentError(`It ${SIZE_RULE}.`);
+    if (bytes < min) throw new InvalidArgumentError(`It must be at least ${sizeText(min)}.`);
+    if (bytes > max) throw new InvalidArgumentError(`It must be at most ${sizeText(max)}.`);
+    return bytes;
+  };
+}
 
-/** Bytes of `8MiB`; `null` for `none`. */
-export function sizeOrNone(text: string): number | null {
-  if (text === 'none') return null;
-  const parsed = anySize.safeParse(text);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message ?? 'is no size'}.`);
+/** `null` for `none`. */
+export function sizeOrNone(min: number): (text: string) => number | null {
+  const parse = size(min);
+  return (text) => (text === 'none' ? null : parse(text));
 }
 
 /** Adds `name: value` to those before. */

@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:os';
 import { ConnectionLostError, TimeoutError } from '../client/errors.js';
-import { ConfigError } from '../config/sources.js';
+import { ConfigError } from '../config/config-error.js';
 import { NotFoundError, UnauthorizedError, ZbusError } from '../errors.js';
 
 export const ExitCode = {

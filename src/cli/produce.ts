@@ -52,11 +52,8 @@ interface Outgoing {
   readonly options: ProduceOptions;
 }
 
-export function addProduceCommand(program: Command): void {
-  const command = program
-    .command('produce')
-    .description('send messages: an argument, a file, stdin, or one a line')
-    .helpGroup('Messages:')
+export function defineProduceCommand(command: Command): void {
+  command
     .argument('<topic>', 'where to')
     .argument('[body]', 'the message; absent or -: stdin, to its end')
     .option('-f, --file <file>', 'read this instead of stdin')

@@ -24,12 +24,8 @@ Example:
   echo 'export const plus = (a, b) => a + b' > calc.mjs
   zbus rpc serve calc calc.mjs`;
 
-export function addRpcCommand(program: Command): void {
-  const command = program
-    .command('rpc')
-    .description('call services, or be one')
-    .helpGroup('Services:')
-    .helpCommand(false);
+export function defineRpcCommand(command: Command): void {
+  command.helpCommand(false);
   addConnectionOptions(
     command
       .command('call')

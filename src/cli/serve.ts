@@ -42,11 +42,8 @@ const CLOSE_TIME_MAX_MS = 4500;
 
 type StopSignal = 'SIGTERM' | 'SIGINT';
 
-export function addServeCommand(program: Command): void {
-  const command = program
-    .command('serve', { isDefault: true })
-    .description('run the broker: what zbus does without a command')
-    .helpGroup('Broker:')
+export function defineServeCommand(command: Command): void {
+  command
     // `zbus serv` comes here, too, and deserves a better answer than "too many arguments".
     .allowExcessArguments()
     .addOption(configFileOption())

@@ -41,11 +41,8 @@ interface TailFlags extends ConnectionFlags, FormatFlags {
 
 type Matches = (message: StoredMessage) => boolean;
 
-export function addTailCommand(program: Command): void {
-  const command = program
-    .command('tail')
-    .description('look at the last messages of a topic without consuming them')
-    .helpGroup('Messages:')
+export function defineTailCommand(command: Command): void {
+  command
     .argument('<topic>', 'which must be there')
     .addOption(
       new Option('-n, --count <n>', 'so many of the last ones')

@@ -16,7 +16,8 @@ import {
   readTokenFile,
 } from '../auth/token-file.js';
 import { sha256Of } from '../auth/token-set.js';
-import { ConfigError, loadConfig } from '../config/sources.js';
+import { ConfigError } from '../config/config-error.js';
+import { loadConfig } from '../config/sources.js';
 import { addConfigOption, configFileOption } from './serve.js';
 import { tableText } from './table.js';
 
@@ -42,13 +43,8 @@ interface AddOptions {
   readonly groups?: string;
 }
 
-export function addTokenCommand(program: Command): void {
-  const command = program
-    .command('token')
-    .description('add, list and revoke the tokens of a broker')
-    .helpGroup('Broker:')
-    .helpCommand(false)
-    .addHelpText('after', AFTER_HELP);
+export function defineTokenCommand(command: Command): void {
+  command.helpCommand(false).addHelpText('after', AFTER_HELP);
   fileOptions(command.command('add <name>'))
     .allowExcessArguments(false)
     .description('make a token and print its secret, once')

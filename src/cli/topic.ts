@@ -31,12 +31,8 @@ interface DeclareFlags extends CommonFlags {
 
 const LEVELS = ['disk', 'page', 'none'] as const;
 
-export function addTopicCommand(program: Command): void {
-  const command = program
-    .command('topic')
-    .description('list, declare, empty, pause and remove topics')
-    .helpGroup('Topics and groups:')
-    .helpCommand(false);
+export function defineTopicCommand(command: Command): void {
+  command.helpCommand(false);
   subcommand(command, 'list', 'all topics that one may see').action(list);
   subcommand(command, 'show <topic>', 'a topic and its groups').action(show);
   addDeclare(command);
@@ -84,7 +80,7 @@ function addDeclare(parent: Command): void {
       new Option(
         '--retention-bytes <size>',
         'delete the oldest ones beyond this, such as 8MiB; none: keep, whatever the broker says',
-      ).argParser(sizeOrNone),
+      ).argParser(sizeOrNone(1)),
     )
     .addOption(
       new Option(

@@ -9,7 +9,8 @@ import { securityOptions } from './security-options.js';
 import { serverOptions } from './server-options.js';
 import { storageOptions } from './storage-options.js';
 import { trackerOptions } from './tracker-options.js';
-import { type OptionInfo, optionInfos, sizeText } from './values.js';
+import { sizeText } from './sizes.js';
+import { type OptionInfo, optionInfos } from './values.js';
 
 export const configSchema = z.strictObject({
   ...serverOptions,

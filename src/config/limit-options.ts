@@ -1,5 +1,6 @@
 /** Options that bound what a peer can ask for, in amount and in time. */
-import { GIB, KIB, MIB, optionInfos, size, timeMs, wholeNumber } from './values.js';
+import { GIB, KIB, MIB } from './sizes.js';
+import { optionInfos, size, timeMs, wholeNumber } from './values.js';
 
 export const limitOptions = {
   headerBytesMax: size(KIB, MIB)

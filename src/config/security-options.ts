@@ -1,5 +1,6 @@
 /** Options that say who may reach the broker. */
-import { GIB, KIB, list, onOff, optionInfos, size, textOrNone } from './values.js';
+import { GIB, KIB } from './sizes.js';
+import { list, onOff, optionInfos, size, textOrNone } from './values.js';
 
 const HOST = /^[a-z0-9._-]+$/i;
 const ORIGIN = /^https?:\/\/[a-z0-9.:[\]_-]+$/i;

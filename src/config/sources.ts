@@ -12,17 +12,8 @@ import {
   environmentName,
   flagName,
 } from './config.js';
+import { ConfigError } from './config-error.js';
 import { nearest } from './nearest.js';
-
-/** The configuration cannot be used; the message is one line that says what to change. */
-export class ConfigError extends Error {
-  readonly code = 'ZBUS_CONFIG';
-
-  constructor(message: string) {
-    super(message);
-    this.name = 'ConfigError';
-  }
-}
 
 /** Where options come from; the first that names one wins: flags, environment, file. */
 export interface ConfigSources {

@@ -1,6 +1,7 @@
 /** Options of the data folder and of what is kept in it. */
 import { z } from 'zod';
-import { GIB, KIB, MIB, onOff, optionInfos, orNone, size, text, wholeNumber } from './values.js';
+import { GIB, KIB, MIB } from './sizes.js';
+import { onOff, optionInfos, orNone, size, text, wholeNumber } from './values.js';
 
 export const storageOptions = {
   mqDir: text().default('./zbus-data').register(optionInfos, {

@@ -1,6 +1,7 @@
 /** Options of a broker that joins trackers, and of one that is a tracker for others. */
 import { z } from 'zod';
-import { GIB, KIB, MIB, onOff, optionInfos, size, textOrNone, wholeNumber } from './values.js';
+import { GIB, KIB, MIB } from './sizes.js';
+import { onOff, optionInfos, size, textOrNone, wholeNumber } from './values.js';
 
 const ADDRESS = /^(\[ssl\])?(\[[0-9a-f:.]+\]|[a-z0-9._-]+):[0-9]{1,5}$/i;
 const ADDRESS_RULE =

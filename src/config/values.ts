@@ -4,10 +4,7 @@
  * well behind the option's name.
  */
 import { z } from 'zod';
-
-export const KIB = 1024;
-export const MIB = 1024 * KIB;
-export const GIB = 1024 * MIB;
+import { parseSize, SIZE_RULE, sizeText } from './sizes.js';
 
 /** What help and documents say of an option. */
 export interface OptionInfo {
@@ -21,15 +18,6 @@ export interface OptionInfo {
 }
 
 export const optionInfos = z.registry<OptionInfo>();
-
-const SIZE = /^(\d+)\s*(B|KiB|MiB|GiB)?$/i;
-const SIZE_UNITS = new Map([
-  ['', 1],
-  ['b', 1],
-  ['kib', KIB],
-  ['mib', MIB],
-  ['gib', GIB],
-]);
 
 /** Flags and environment hold text, so text that is a whole number counts as that number. */
 export function wholeNumber(min: number, max: number) {
@@ -45,24 +33,12 @@ export function wholeNumber(min: number, max: number) {
 /** Bytes: a whole number, or text such as `64KiB` or `16MiB`. */
 export function size(min: number, max: number) {
   return z.preprocess(
-    (value) => {
-      const match = typeof value === 'string' ? SIZE.exec(value) : null;
-      if (match === null) return value;
-      return Number(match[1]) * (SIZE_UNITS.get((match[2] ?? '').toLowerCase()) ?? 1);
-    },
+    (value) => (typeof value === 'string' ? (parseSize(value) ?? value) : value),
     z
-      .int({ error: 'must be a whole number of bytes, or one followed by KiB, MiB or GiB' })
+      .int({ error: SIZE_RULE })
       .min(min, { error: `must be at least ${sizeText(min)}` })
       .max(max, { error: `must be at most ${sizeText(max)}` }),
   );
-}
-
-/** The shortest exact way to write a size: 65536 is `64KiB`. */
-export function sizeText(bytes: number): string {
-  if (bytes > 0 && bytes % GIB === 0) return `${bytes / GIB}GiB`;
-  if (bytes > 0 && bytes % MIB === 0) return `${bytes / MIB}MiB`;
-  if (bytes > 0 && bytes % KIB === 0) return `${bytes / KIB}KiB`;
-  return `${bytes}`;
 }
 
 /** Texts between commas, or an array of texts; compared without regard to case. */

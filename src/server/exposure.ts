@@ -4,7 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
-import { ConfigError } from '../config/sources.js';
+import { ConfigError } from '../config/config-error.js';
 import type { HostPort } from './address.js';
 import { ListenError } from './listener.js';
 

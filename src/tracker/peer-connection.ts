@@ -7,7 +7,7 @@ import { transportOf } from '../client/node-transport.js';
 import { Connection } from '../client/connection.js';
 import { type TlsOptions, withDefaults } from '../client/options.js';
 import type { Clock } from '../clock.js';
-import { ConfigError } from '../config/sources.js';
+import { ConfigError } from '../config/config-error.js';
 import type { ServerAddress } from '../protocol/server-address.js';
 
 /** A peer that is silent for twice as long is gone. */

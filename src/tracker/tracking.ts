@@ -5,7 +5,7 @@
 import type { TlsOptions } from '../client/options.js';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config/config.js';
-import { ConfigError } from '../config/sources.js';
+import { ConfigError } from '../config/config-error.js';
 import type { Log } from '../log.js';
 import {
   hostOfAddress,

@@ -7,7 +7,7 @@ import {
   flagName,
   optionInfo,
 } from '../../src/config/config.js';
-import { createProgram } from '../../src/cli/program.js';
+import { createProgram, defineCommand } from '../../src/cli/program.js';
 import { readText } from './sources.js';
 
 describe('documents', () => {
@@ -40,9 +40,11 @@ describe('documents', () => {
     }
   });
 
-  it('zbus serve --help explains every option with its variable', () => {
+  it('zbus serve --help explains every option with its variable', async () => {
     const serve = createProgram().commands.find((command) => command.name() === 'serve');
-    const help = (serve?.helpInformation() ?? '').replace(/\s+/g, ' ');
+    assert(serve !== undefined);
+    await defineCommand(serve);
+    const help = serve.helpInformation().replace(/\s+/g, ' ');
     for (const key of configKeys) {
       for (const text of [flagName(key), environmentName(key), optionInfo(key).description]) {
         assert(help.includes(text), `--help lacks ${text}`);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { connect } from '../../../src/client/connect.js';
-import { ConfigError } from '../../../src/config/sources.js';
+import { ConfigError } from '../../../src/config/config-error.js';
 import { type EmbeddedOptions, startBroker, type EmbeddedBroker } from '../../../src/embedded.js';
 import { BadRequestError, ClosedError, StorageFailedError } from '../../../src/errors.js';
 import { Mask } from '../../../src/protocol/masks.js';

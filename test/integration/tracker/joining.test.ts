@@ -1,7 +1,7 @@
 /** Brokers that find each other through a tracker: who is listed, with what, and until when. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
-import { ConfigError } from '../../../src/config/sources.js';
+import { ConfigError } from '../../../src/config/config-error.js';
 import { TestBroker } from '../../support/broker.js';
 import { cleanUp, onCleanUp } from '../../support/cleanup.js';
 import { ManualClock } from '../../support/manual-clock.js';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { ConfigError } from '../../../src/config/sources.js';
+import { ConfigError } from '../../../src/config/config-error.js';
 import { TestBroker } from '../../support/broker.js';
 import { Authority } from '../../support/certificates.js';
 import { cleanUp, onCleanUp } from '../../support/cleanup.js';

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseTokenFile, readTokenFile } from '../../../src/auth/token-file.js';
-import { ConfigError } from '../../../src/config/sources.js';
+import { ConfigError } from '../../../src/config/config-error.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { secretOf, token, tokenFile } from '../../support/tokens.js';

@@ -11,7 +11,8 @@ import {
   flagName,
   optionInfo,
 } from '../../../src/config/config.js';
-import { ConfigError, type ConfigSources, loadConfig } from '../../../src/config/sources.js';
+import { ConfigError } from '../../../src/config/config-error.js';
+import { type ConfigSources, loadConfig } from '../../../src/config/sources.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { tempFolder } from '../../support/temp-folder.js';
 

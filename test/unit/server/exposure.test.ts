@@ -1,6 +1,6 @@
 /** Which addresses need tokens: a matrix of addresses, tokens and the flag. */
 import assert from 'node:assert/strict';
-import { ConfigError } from '../../../src/config/sources.js';
+import { ConfigError } from '../../../src/config/config-error.js';
 import { addressToOpen, isLoopback } from '../../../src/server/exposure.js';
 import { ListenError } from '../../../src/server/listener.js';
 
