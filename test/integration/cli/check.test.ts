@@ -236,6 +236,6 @@ describe('zbus check', function () {
     const zbus = new ZbusCommand(['--help'], tempFolder());
     assert.equal(await zbus.exit(), 0);
     assert.match(zbus.stdout, new RegExp(`^Usage|zbus ${version}`));
-    assert.match(zbus.stdout, /^ {2}check \[options\] <dir> {2,}verify a data folder/m);
+    assert.match(zbus.stdout, /^ {2}check {2,}verify a data folder/m);
   });
 });
