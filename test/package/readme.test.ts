@@ -93,16 +93,18 @@ describe('the documents', function () {
     });
   }
 
-  it('have programs that run, and print what they say', async () => {
-    const programs = blocks('README.md', 'js').filter((program) => !isTest(program));
-    assert(programs.length > 0, 'the page has lost its programs');
-    const { port } = await startBroker(installed, 'npx', 'zbus', ...ownBroker());
-    for (const program of programs) {
-      const parameters = ['--input-type=module', '--eval', program.replaceAll(PORT, `${port}`)];
-      const { stdout } = await run('node', parameters, inFolder());
-      assert.equal(stdout, outputOf(program), program);
-    }
-  });
+  for (const page of ['README.md', 'docs/client.md']) {
+    it(`have programs in ${page} that run, and print what they say`, async () => {
+      const programs = blocks(page, 'js').filter((program) => !isTest(program));
+      assert(programs.length > 0, 'the page has lost its programs');
+      const { port } = await startBroker(installed, 'npx', 'zbus', ...ownBroker());
+      for (const program of programs) {
+        const parameters = ['--input-type=module', '--eval', program.replaceAll(PORT, `${port}`)];
+        const { stdout } = await run('node', parameters, inFolder());
+        assert.equal(stdout, outputOf(program), program);
+      }
+    });
+  }
 
   it('have a program with produce, consume and RPC that is at most 24 lines long', () => {
     const [first = ''] = blocks('README.md', 'js');
