@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { Argument, type Command, Option } from 'commander';
+import { Argument, type Command } from 'commander';
 import type { Bus } from '../client/bus.js';
 import type { AskedLevel } from '../client/mq-client.js';
 import { runConsume, runFanOut } from './bench/consume-workload.js';
@@ -19,7 +19,7 @@ import { type Outcome, Run, type Site } from './bench/run.js';
 import { TemporaryBroker } from './bench/temporary-broker.js';
 import { withBus } from './client-command.js';
 import { addConnectionOptions, type ConnectionFlags, openBus } from './connection-options.js';
-import { oneOf, size, wholeNumber } from './option-values.js';
+import { ackLevelOption, size, wholeNumber } from './option-values.js';
 import { CommandError, note, UsageError } from './outcome.js';
 import { print, printJson } from './output.js';
 
@@ -45,7 +45,6 @@ const WORKLOADS: Readonly<Record<WorkloadName, (run: Run) => Promise<Outcome>>> 
 };
 const MESSAGES = 100_000;
 const SIZE_BYTES_MAX = 16 * 1024 * 1024;
-const ACK_LEVELS = ['disk', 'page', 'none'] as const;
 const PATIENCE_MS = 10_000;
 
 const AFTER_HELP = `
@@ -69,11 +68,7 @@ export function defineBenchCommand(command: Command): void {
     .option('--window <count>', 'in flight on each connection', wholeNumber(1, 50_000), 1000)
     .option('--groups <count>', 'of fan-out: each gets every message', wholeNumber(1, 1000), 3)
     .option('--ack', 'consumers acknowledge each message')
-    .addOption(
-      new Option('--ack-level <level>', "what acknowledged means (default: the broker's level)")
-        .choices(ACK_LEVELS)
-        .argParser(oneOf(ACK_LEVELS)),
-    )
+    .addOption(ackLevelOption("what acknowledged means (default: the broker's level)"))
     .option('--rate <per-second>', 'send at this rate', wholeNumber(1, 10_000_000))
     .option('--dir <folder>', 'where a broker of its own has its data (default: temporary)')
     .option('--json', 'print the report as JSON')

@@ -55,7 +55,7 @@ function addDeclare(parent: Command): void {
     new Option(flag, about).argParser(wholeNumber(min));
   subcommand(parent, 'declare <topic> <group>', 'make a group, or change what the options name')
     .addOption(
-      new Option('--mask <names>', `between commas: ${GROUP_MASKS}`).argParser(parseGroupMask),
+      new Option('--mask <names>', 'between commas').choices(GROUP_MASKS).argParser(parseGroupMask),
     )
     .option('--filter <filter>', "on tags, such as 'paid.*'; empty: takes everything")
     .addOption(number('--ack-window <n>', 'messages in the hands of consumers at most', 1))

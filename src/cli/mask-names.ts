@@ -21,8 +21,8 @@ const GROUP_BITS: ReadonlyMap<string, number> = new Map([
 ]);
 const NAMES = new Map([...TOPIC_BITS, ...GROUP_BITS]);
 
-export const TOPIC_MASKS = [...TOPIC_BITS.keys(), 'none'].join(', ');
-export const GROUP_MASKS = [...GROUP_BITS.keys(), 'none'].join(', ');
+export const TOPIC_MASKS = [...TOPIC_BITS.keys(), 'none'];
+export const GROUP_MASKS = [...GROUP_BITS.keys(), 'none'];
 
 export const parseTopicMask = parser(TOPIC_BITS);
 export const parseGroupMask = parser(GROUP_BITS);

@@ -2,7 +2,8 @@
  * What the values of options may be, as parsers for commander: its error then names the option, the
  * value and the rule. Used where options are declared. Pure.
  */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import type { AskedLevel } from '../client/mq-client.js';
 import { parseSize, SIZE_RULE, sizeText } from '../config/sizes.js';
 
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -14,12 +15,11 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
   };
 }
 
-export function oneOf<Value extends string>(values: readonly Value[]): (text: string) => Value {
-  return (text) => {
-    const value = values.find((each) => each === text);
-    if (value !== undefined) return value;
-    throw new InvalidArgumentError(`It must be ${values.join(', ')}.`);
-  };
+const ACK_LEVELS: readonly AskedLevel[] = ['disk', 'page', 'none'];
+
+/** `--ack-level`, whose help and completion name the levels. */
+export function ackLevelOption(about: string): Option {
+  return new Option('--ack-level <level>', about).choices(ACK_LEVELS);
 }
 
 /** `null` for `none`. */

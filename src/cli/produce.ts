@@ -14,7 +14,7 @@ import { withBus } from './client-command.js';
 import { addConnectionOptions, type ConnectionFlags } from './connection-options.js';
 import { readEnvelope } from './envelope.js';
 import { linesOf, wholeOf } from './lines.js';
-import { header, oneOf, wholeNumber } from './option-values.js';
+import { ackLevelOption, header, wholeNumber } from './option-values.js';
 import { CommandError, Interrupted, note, UsageError } from './outcome.js';
 import { print } from './output.js';
 import { SendWindow } from './send-window.js';
@@ -22,7 +22,6 @@ import { SendWindow } from './send-window.js';
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** What is in flight at Ctrl-C may be answered this long. */
 const ANSWER_TIME_MS = 3000;
-const LEVELS = ['disk', 'page', 'none'] as const;
 
 const AFTER_HELP = `
 Examples:
@@ -67,12 +66,7 @@ export function defineProduceCommand(command: Command): void {
     )
     .option('--id <id>', 'id of the message; made up when absent')
     .option('--content-type <type>', 'default: text/plain for UTF-8, else octet-stream')
-    .addOption(
-      new Option(
-        '--ack-level <level>',
-        `what an answer must mean: ${LEVELS.join(', ')} (default: as the topic says)`,
-      ).argParser(oneOf(LEVELS)),
-    )
+    .addOption(ackLevelOption('what an answer must mean (default: as the topic says)'))
     .addOption(
       new Option('--count <n>', 'send it so often; of lines: at most so many').argParser(
         wholeNumber(1),

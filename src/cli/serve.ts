@@ -59,12 +59,15 @@ export function configFileOption(): Option {
 }
 
 export function addConfigOption(command: Command, key: ConfigKey): void {
-  const { group, description, placeholder, alias } = optionInfo(key);
+  const { group, description, placeholder, alias, choices = [] } = optionInfo(key);
   const flag = flagName(key);
   const flags = alias === undefined ? flag : `${alias}, ${flag}`;
   const about = `${description} (default: ${defaultText(key)}, env: ${environmentName(key)})`;
   const shown = placeholder === undefined ? flags : `${flags} <${placeholder}>`;
-  command.addOption(new Option(shown, about).helpGroup(`${group}:`));
+  const option = new Option(shown, about).helpGroup(`${group}:`);
+  // For completion. They are checked with the values of the environment and the file.
+  if (choices.length > 0) option.choices(choices).argParser((value: string) => value);
+  command.addOption(option);
   if (typeof defaultConfig[key] === 'boolean') {
     // For a switch that the environment or the file has turned on.
     command.addOption(new Option(flag.replace('--', '--no-')).hideHelp());

@@ -13,7 +13,7 @@ import { confirm, type ConfirmFlags } from './confirm.js';
 import { addConnectionOptions, type ConnectionFlags } from './connection-options.js';
 import { groupTable } from './group-text.js';
 import { maskText, parseTopicMask, TOPIC_MASKS } from './mask-names.js';
-import { oneOf, sizeOrNone, wholeNumberOrNone } from './option-values.js';
+import { ackLevelOption, sizeOrNone, wholeNumberOrNone } from './option-values.js';
 import { print, printJson } from './output.js';
 import { bytesText, listText, tableText, timeText } from './table.js';
 
@@ -28,8 +28,6 @@ interface DeclareFlags extends CommonFlags {
   readonly retentionAgeMs?: number | null;
   readonly retentionConsumed?: boolean;
 }
-
-const LEVELS = ['disk', 'page', 'none'] as const;
 
 export function defineTopicCommand(command: Command): void {
   command.helpCommand(false);
@@ -68,14 +66,9 @@ function addDeclare(parent: Command): void {
   const about = 'make a topic, or change what the options name';
   subcommand(parent, 'declare <topic>', about)
     .addOption(
-      new Option('--mask <names>', `between commas: ${TOPIC_MASKS}`).argParser(parseTopicMask),
+      new Option('--mask <names>', 'between commas').choices(TOPIC_MASKS).argParser(parseTopicMask),
     )
-    .addOption(
-      new Option(
-        '--ack-level <level>',
-        `of messages that ask for none: ${LEVELS.join(', ')}`,
-      ).argParser(oneOf(LEVELS)),
-    )
+    .addOption(ackLevelOption('of messages that ask for none'))
     .addOption(
       new Option(
         '--retention-bytes <size>',

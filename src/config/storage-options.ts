@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { GIB, KIB, MIB } from './sizes.js';
 import { onOff, optionInfos, orNone, size, text, wholeNumber } from './values.js';
 
+const ACK_LEVELS = ['disk', 'page', 'none'] as const;
+
 export const storageOptions = {
   mqDir: text().default('./zbus-data').register(optionInfos, {
     group: 'Storage',
@@ -11,7 +13,7 @@ export const storageOptions = {
     example: '/var/lib/zbus',
   }),
   ackLevel: z
-    .enum(['disk', 'page', 'none'], { error: 'must be disk, page or none' })
+    .enum(ACK_LEVELS, { error: 'must be disk, page or none' })
     .default('disk')
     .register(optionInfos, {
       group: 'Storage',
@@ -20,6 +22,7 @@ export const storageOptions = {
         'what a 200 to a produce means: disk = synced, survives a power cut; page = written, ' +
         'survives the end of the process; none = accepted',
       example: 'page',
+      choices: ACK_LEVELS,
     }),
   syncIntervalMs: wholeNumber(1, 60_000).default(100).register(optionInfos, {
     group: 'Storage',

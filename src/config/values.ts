@@ -13,6 +13,8 @@ export interface OptionInfo {
   readonly example: string;
   /** Shown after the flag; a switch has none. */
   readonly placeholder?: string;
+  /** All that it may be, when that is a few words. */
+  readonly choices?: readonly string[];
   /** A second, shorter flag. */
   readonly alias?: string;
 }

@@ -76,8 +76,14 @@ describe('zbus completion', () => {
 
   it('offers the values that an option or an argument may have', async () => {
     assert.deepEqual(await offers('zbus bench p'), ['produce']);
-    assert.deepEqual(await offers('zbus bench --ack-level '), ['disk', 'page', 'none']);
-    assert.deepEqual(await offers('zbus bench --ack-level=p'), ['page']);
+    const levels = ['disk', 'page', 'none'];
+    assert.deepEqual(await offers('zbus bench --ack-level '), levels);
+    assert.deepEqual(await offers('zbus produce orders --ack-level '), levels);
+    assert.deepEqual(await offers('zbus topic declare orders --ack-level '), levels);
+    assert.deepEqual(await offers('zbus --ack-level '), levels);
+    assert.deepEqual(await offers('zbus serve --ack-level=p'), ['page']);
+    assert.deepEqual(await offers('zbus topic declare orders --mask m'), ['memory']);
+    assert.deepEqual(await offers('zbus group declare orders g --mask e'), ['exclusive']);
     assert.deepEqual(await offers('zbus completion po'), ['powershell']);
   });
 
