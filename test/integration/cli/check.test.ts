@@ -210,11 +210,12 @@ describe('zbus check', function () {
 
   it('refuses what is no data folder, and a wrong command line, with exit code 2', async () => {
     const empty = tempFolder();
-    for (const parameters of [[empty], [join(empty, 'absent')], [], [empty, '--fix'], ['a', 'b']]) {
-      const { code, stdout, stderr } = await check(...parameters);
+    const wrong = [[empty], [join(empty, 'absent')], [], [empty, '--fix'], ['a', 'b']];
+    const ends = await Promise.all(wrong.map((parameters) => check(...parameters)));
+    for (const [i, { code, stdout, stderr }] of ends.entries()) {
       assert.match(stderr, /^zbus: [^\n]+\n$/);
       assert.equal(stdout, '');
-      assert.equal(code, 2, parameters.join(' '));
+      assert.equal(code, 2, wrong[i]?.join(' '));
     }
     assert.deepEqual(readdirSync(empty), []);
     const help = await check('--help');

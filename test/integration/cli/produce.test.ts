@@ -132,15 +132,18 @@ describe('zbus produce', function () {
 
   it('refuses a command line that breaks a rule with exit code 2, and sends nothing', async () => {
     const { refusal, json } = await CommandRunner.start();
-    for (const [flags, reason] of [
+    const cases: readonly [flags: readonly string[], reason: RegExp][] = [
       [['a', '--lines'], /--lines and --json-lines read stdin or --file/],
       [['a', '--count', '2', '--id', 'x'], /--id names one message alone/],
       [['a', '--count', '0'], /whole number from 1/],
       [['a', '--header', 'x'], /'name: value'/],
       [['a', 'b'], /too many arguments/],
-    ] as const) {
-      assert.match(await refusal(['produce', 'orders', ...flags], 2), reason);
-    }
+    ];
+    await Promise.all(
+      cases.map(async ([flags, reason]) => {
+        assert.match(await refusal(['produce', 'orders', ...flags], 2), reason);
+      }),
+    );
     assert.equal((await json()).messageDepth, 0);
   });
 

@@ -43,7 +43,7 @@ describe('zbus serve', function () {
 
   it('prints address, data folder, ack level and retention once it listens', async () => {
     const cwd = tempFolder();
-    const zbus = new ZbusCommand([...FREE_PORT, '--ack-level', 'page'], cwd);
+    const zbus = new ZbusCommand(['serve', ...FREE_PORT, '--ack-level', 'page'], cwd);
     const port = await zbus.port();
     assert.equal(
       zbus.stdout,
@@ -56,12 +56,9 @@ describe('zbus serve', function () {
   });
 
   it('is also what zbus does without a command', async () => {
-    for (const command of [['serve'], []]) {
-      const flags = [...command, '--ack-level', 'none', ...FREE_PORT];
-      const zbus = new ZbusCommand(flags, tempFolder());
-      await zbus.port();
-      assert.match(zbus.stdout, / {2}ack none {2}/);
-    }
+    const zbus = new ZbusCommand(['--ack-level', 'none', ...FREE_PORT], tempFolder());
+    await zbus.port();
+    assert.match(zbus.stdout, / {2}ack none {2}/);
   });
 
   it('names the rules by which messages are deleted', async () => {

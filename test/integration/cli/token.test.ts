@@ -131,9 +131,11 @@ describe('zbus token', function () {
       [['revoke', 'none'], /has no token none; it has shop/],
       [['nonsense'], /unknown command 'nonsense'/, usage],
     ];
-    for (const [flags, reason, exitCode] of cases) {
-      assert.match(await refusal(['token', ...flags, ...FILE], cwd, exitCode), reason);
-    }
+    await Promise.all(
+      cases.map(async ([flags, reason, exitCode]) => {
+        assert.match(await refusal(['token', ...flags, ...FILE], cwd, exitCode), reason);
+      }),
+    );
     assert.equal(readFileSync(join(cwd, 'tokens.json'), 'utf8'), before);
   });
 
@@ -197,10 +199,13 @@ describe('zbus serve with tokens', function () {
       .flatMap((each) => each ?? [])
       .filter(({ internal, family }) => !internal && family === 'IPv4')
       .map(({ address }) => address);
-    for (const host of ['0.0.0.0', '[::]', ...lan.slice(0, 1)]) {
-      const line = await refusal(['--server-address', `${host}:0`], cwd);
-      assert.match(line, /can be reached by others.*--token-file.*--allow-unauthenticated/);
-    }
+    const hosts = ['0.0.0.0', '[::]', ...lan.slice(0, 1)];
+    await Promise.all(
+      hosts.map(async (host) => {
+        const line = await refusal(['--server-address', `${host}:0`], cwd);
+        assert.match(line, /can be reached by others.*--token-file.*--allow-unauthenticated/);
+      }),
+    );
     assert(!existsSync(join(cwd, 'zbus-data')));
   });
 
@@ -217,10 +222,13 @@ describe('zbus serve with tokens', function () {
   });
 
   it('says nothing on a loopback address', async () => {
-    for (const host of ['127.0.0.1', '127.0.0.3', '[::1]', 'localhost', '[::ffff:127.0.0.1]']) {
-      const zbus = new ZbusCommand(['--server-address', `${host}:0`], tempFolder());
-      await zbus.port();
-      assert.equal(zbus.stderr, '', host);
-    }
+    const hosts = ['127.0.0.1', '127.0.0.3', '[::1]', 'localhost', '[::ffff:127.0.0.1]'];
+    await Promise.all(
+      hosts.map(async (host) => {
+        const zbus = new ZbusCommand(['--server-address', `${host}:0`], tempFolder());
+        await zbus.port();
+        assert.equal(zbus.stderr, '', host);
+      }),
+    );
   });
 });
