@@ -16,8 +16,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { version } from '../../../src/version.js';
+import { TestBroker } from '../../support/broker.js';
 import { ChildBroker } from '../../support/child-broker.js';
 import { cleanUp, onCleanUp } from '../../support/cleanup.js';
+import type { Client } from '../../support/client.js';
 import { folderState } from '../../support/folder-state.js';
 import { tempFolder } from '../../support/temp-folder.js';
 import { ZbusCommand } from './zbus-command.js';
@@ -57,23 +59,29 @@ async function checkUnprivileged(dir: string): Promise<Output> {
   return { code: child.exitCode, ...output };
 }
 
+const SETTINGS = { blockBytes: 64 * 1024 };
+
 /** A broker as a user runs it, with messages in topic mails in several blocks. */
 async function startFilled(dir: string): Promise<ChildBroker> {
-  const broker = await ChildBroker.start({ mqDir: dir, blockBytes: 64 * 1024 });
-  const client = await broker.connect();
+  const broker = await ChildBroker.start({ mqDir: dir, ...SETTINGS });
+  await fill(await broker.connect());
+  return broker;
+}
+
+async function fill(client: Client): Promise<void> {
   await client.expect(200, 'declare', { topic: 'mails', consume_group: 'mails' });
   for (let i = 0; i < COUNT; i++) {
     await client.expect(200, 'produce', { topic: 'mails' }, `mail ${i};`.padEnd(4000, '.'));
   }
   await client.close();
-  return broker;
 }
 
+/** What a broker leaves that was stopped. */
 async function filledFolder(): Promise<string> {
-  const dir = tempFolder();
-  const broker = await startFilled(dir);
-  assert.equal(await broker.stop(), 0);
-  return dir;
+  const broker = await TestBroker.start(SETTINGS);
+  await fill(await broker.connect());
+  await broker.stop();
+  return broker.config.mqDir;
 }
 
 function damageBody(dir: string, i: number): void {

@@ -90,15 +90,18 @@ describe('zbus rpc', () => {
 
   it('an error is one line with code and message, and exit code 1', async () => {
     await serve(CALC);
-    for (const [method, line] of [
-      ['fail', 'zbus: E_LUCK: no luck\n'],
-      ['minus', 'zbus: ZBUS_RPC_NO_METHOD: no method minus\n'],
-    ] as const) {
-      const command = zbus('call', 'calc', method);
-      assert.equal(await command.exit(), 1);
-      assert.equal(command.stderr, line);
-      assert.equal(command.stdout, '');
-    }
+    const lines = {
+      fail: 'zbus: E_LUCK: no luck\n',
+      minus: 'zbus: ZBUS_RPC_NO_METHOD: no method minus\n',
+    };
+    await Promise.all(
+      Object.entries(lines).map(async ([method, line]) => {
+        const command = zbus('call', 'calc', method);
+        assert.equal(await command.exit(), 1);
+        assert.equal(command.stderr, line);
+        assert.equal(command.stdout, '');
+      }),
+    );
   });
 
   it('says when nobody serves the topic, and how to', async () => {

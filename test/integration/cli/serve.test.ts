@@ -173,12 +173,14 @@ describe('zbus serve refuses with one line and exit code 1', function () {
   it('a wrong value, wherever it comes from', async () => {
     const cwd = tempFolder();
     writeFileSync(join(cwd, 'zbus.json'), '{"topicsMax": "many"}');
-    assert.match(await refusal(['--ack-level', 'fast'], cwd), /--ack-level must be disk, page/);
-    assert.match(
-      await refusal([], cwd, { env: { ZBUS_HEADERS_MAX: '0' } }),
-      /ZBUS_HEADERS_MAX must be/,
-    );
-    assert.match(await refusal(['--config', 'zbus.json'], cwd), /"topicsMax" in zbus.json must/);
+    const [flag, variable, file] = await Promise.all([
+      refusal(['--ack-level', 'fast'], cwd),
+      refusal([], cwd, { env: { ZBUS_HEADERS_MAX: '0' } }),
+      refusal(['--config', 'zbus.json'], cwd),
+    ]);
+    assert.match(flag, /--ack-level must be disk, page/);
+    assert.match(variable, /ZBUS_HEADERS_MAX must be/);
+    assert.match(file, /"topicsMax" in zbus.json must/);
   });
 
   it('nothing because of the variables of other commands', async () => {

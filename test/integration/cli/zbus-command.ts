@@ -13,6 +13,8 @@ import { onCleanUp } from '../../support/cleanup.js';
 
 const MAIN = join(root, 'dist/cli/main.js');
 
+compileTypeScript();
+
 export class ZbusCommand {
   readonly process: ChildProcessByStdio<Writable, Readable, Readable>;
   stdout = '';
@@ -22,7 +24,6 @@ export class ZbusCommand {
   #ended = false;
 
   constructor(flags: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}) {
-    compileTypeScript();
     this.process = spawn(process.execPath, [MAIN, ...flags], {
       cwd,
       env: { ...process.env, ...env },
