@@ -2,7 +2,7 @@
  * The public interface of `zbus/browser`: the client for pages and workers, over WebSocket.
  * scripts/bundle-client.mjs makes one file of it, which the broker serves as /zbus.js.
  */
-import { BrokerClient, type BrokerOptions } from './client/broker-client.js';
+import { BrokerClient, type BrokerOptions } from './client/routing/broker-client.js';
 import { type Bus, connectOver } from './client/bus.js';
 import type { ConnectOptions } from './client/options.js';
 import { ownTransport, pageTransportOf } from './client/page-transport.js';

@@ -1,7 +1,7 @@
 /**
  * The public interface of the package: what is not exported here may change in any release.
  */
-export { Broker } from './client/broker.js';
+export { Broker } from './client/routing/broker.js';
 export { connect } from './client/connect.js';
 export * from './client/public.js';
 export { type Config, defaultConfig } from './config/config.js';

@@ -4,7 +4,7 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { Body } from './body.js';
-export { BrokerClient, type BrokerEvents, type BrokerOptions } from './broker-client.js';
+export { BrokerClient, type BrokerEvents, type BrokerOptions } from './routing/broker-client.js';
 export { Bus, type ServeOptions } from './bus.js';
 export type { ConnectionEvents, ConnectionState } from './connection.js';
 export { Consumer, type ConsumeOptions } from './consumer.js';
@@ -29,7 +29,7 @@ export {
 export type { ConnectOptions, TlsOptions } from './options.js';
 export { Producer } from './producer.js';
 export type { HeaderValues } from './requests.js';
-export { type Route, type RoutedServer, RouteTable } from './route-table.js';
+export { type Route, type RoutedServer, RouteTable } from './routing/route-table.js';
 export type { AnyService, Remote } from './rpc/remote.js';
 export { RpcAnswer } from './rpc/rpc-answer.js';
 export { RpcError, RpcErrorCode, type RpcErrorOptions, type RpcIssue } from './rpc/rpc-error.js';

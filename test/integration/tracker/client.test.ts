@@ -1,7 +1,7 @@
 /** The client that follows trackers: which servers and topics it knows, and what it is told. */
 import assert from 'node:assert/strict';
-import { Broker } from '../../../src/client/broker.js';
-import type { BrokerOptions } from '../../../src/client/broker-client.js';
+import { Broker } from '../../../src/client/routing/broker.js';
+import type { BrokerOptions } from '../../../src/client/routing/broker-client.js';
 import { TimeoutError } from '../../../src/client/errors.js';
 import { BadRequestError, ClosedError, NotFoundError } from '../../../src/errors.js';
 import { TestBroker } from '../../support/broker.js';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { ServerInfo, TopicInfo, TrackerInfo } from '../../../src/client/info.js';
-import { type RouteChange, RouteTable } from '../../../src/client/route-table.js';
+import { type RouteChange, RouteTable } from '../../../src/client/routing/route-table.js';
 
 const ADDRESS = { address: 'tracker:1', sslEnabled: false };
 

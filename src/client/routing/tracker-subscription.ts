@@ -1,15 +1,15 @@
 /**
  * The table of servers of one broker, kept up to date over its connection: whole when it begins and
- * on each new link, then as changes. Made by BrokerClient for each tracker and each server that the
+ * on each new link, then as changes. Made by ServerSet for each tracker and each server that the
  * application named.
  */
-import { CommandName } from '../protocol/commands.js';
-import { Header } from '../protocol/headers.js';
-import type { Message } from '../protocol/message.js';
-import type { Connection, Stream } from './connection.js';
-import { errorOf } from './errors.js';
-import type { TrackerInfo } from './info.js';
-import { newRequest, readJson } from './requests.js';
+import { CommandName } from '../../protocol/commands.js';
+import { Header } from '../../protocol/headers.js';
+import type { Message } from '../../protocol/message.js';
+import type { Connection, Stream } from '../connection.js';
+import { errorOf } from '../errors.js';
+import type { TrackerInfo } from '../info.js';
+import { newRequest, readJson } from '../requests.js';
 
 /** After this long a tracker that has refused is asked again. */
 const REFUSED_AGAIN_MS = 5000;

@@ -1,5 +1,5 @@
 /** Several brokers as one, over TCP and TLS: BrokerClient as Node connects. */
-import { transportOf } from './node-transport.js';
+import { transportOf } from '../node-transport.js';
 import { BrokerClient, type BrokerOptions } from './broker-client.js';
 
 export class Broker extends BrokerClient {

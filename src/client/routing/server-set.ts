@@ -1,22 +1,23 @@
 /**
- * Several brokers as one: follows trackers, keeps the routes, and one connection to each server
- * that counts. What picks a server stands on top. Browser-safe: how a server is connected to is
- * said by broker.ts, or by whoever makes it for another place.
+ * The servers of several brokers that are one: follows trackers, keeps the routes, and one
+ * connection to each server that counts. What picks a server stands on top, in BrokerClient.
+ * Browser-safe: how a server is connected to is said by broker.ts, or by whoever makes it for
+ * another place.
  */
-import { BadRequestError, ClosedError, NotFoundError } from '../errors.js';
-import { parseServerAddress, serverAddressText } from '../protocol/server-address.js';
-import type { ServerAddress } from '../protocol/server-address.js';
-import { Bus } from './bus.js';
-import { Connection } from './connection.js';
-import { Emitter, type Listener } from './emitter.js';
-import { TimeoutError } from './errors.js';
-import type { TrackerInfo } from './info.js';
-import { MqClient } from './mq-client.js';
-import { type ConnectionOptions, type ConnectOptions, withDefaults } from './options.js';
+import { BadRequestError, ClosedError, NotFoundError } from '../../errors.js';
+import { parseServerAddress, serverAddressText } from '../../protocol/server-address.js';
+import type { ServerAddress } from '../../protocol/server-address.js';
+import { Bus } from '../bus.js';
+import { Connection } from '../connection.js';
+import { Emitter, type Listener } from '../emitter.js';
+import { TimeoutError } from '../errors.js';
+import type { TrackerInfo } from '../info.js';
+import { MqClient } from '../mq-client.js';
+import { type ConnectionOptions, type ConnectOptions, withDefaults } from '../options.js';
 import { type Route, type RouteChange, type RoutedServer, RouteTable } from './route-table.js';
-import { startTimer } from './timer.js';
+import { startTimer } from '../timer.js';
 import { TrackerSubscription } from './tracker-subscription.js';
-import type { Transport } from './transport.js';
+import type { Transport } from '../transport.js';
 
 export interface BrokerOptions extends Omit<ConnectOptions, 'waitForBroker' | 'signal'> {
   /**
@@ -54,7 +55,7 @@ interface Source {
   readonly subscription: TrackerSubscription;
 }
 
-export class BrokerClient implements AsyncDisposable {
+export class ServerSet implements AsyncDisposable {
   readonly routes = new RouteTable();
   readonly #options: BrokerOptions;
   readonly #connectionOptions: ConnectionOptions;

@@ -5,9 +5,9 @@
  * the trackers that ever voted list it; of what they tell of it the newest holds. A server that the
  * application named itself counts whatever trackers say.
  */
-import { nameKey } from '../protocol/names.js';
-import { parseServerAddress, type ServerAddress } from '../protocol/server-address.js';
-import type { ServerInfo, TopicInfo, TrackerInfo } from './info.js';
+import { nameKey } from '../../protocol/names.js';
+import { parseServerAddress, type ServerAddress } from '../../protocol/server-address.js';
+import type { ServerInfo, TopicInfo, TrackerInfo } from '../info.js';
 
 /** A server that counts. */
 export interface RoutedServer {
