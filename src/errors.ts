@@ -96,11 +96,21 @@ export class StorageFailedError extends ZbusError {
   readonly status = 500;
 }
 
-/** The queue, topic or broker is closed or being closed. */
+/** The queue, topic, broker or client is closed or being closed. */
 export class ClosedError extends ZbusError {
-  readonly code = 'ZBUS_CLOSED';
+  readonly code: 'ZBUS_CLOSED' | 'ZBUS_STOPPING' = 'ZBUS_CLOSED';
   readonly status = 503;
-  override readonly replyHeaderLines = 'retry-after: 1\r\n';
+  override readonly replyHeaderLines: string = 'retry-after: 1\r\n';
+}
+
+/** The broker is being closed and has not begun the request, nor will it: another may be asked. */
+export class StoppingError extends ClosedError {
+  override readonly code = 'ZBUS_STOPPING';
+  override readonly replyHeaderLines = 'error_code: ZBUS_STOPPING\r\nretry-after: 1\r\n';
+
+  constructor(message = 'The broker is stopping') {
+    super(message);
+  }
 }
 
 /** A limit of the configuration was reached, such as the number of topics. */

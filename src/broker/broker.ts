@@ -8,8 +8,8 @@ import { ANYONE } from '../auth/grant.js';
 import { type Operation, ruleOf, Scope } from '../auth/operations.js';
 import type { Clock } from '../clock.js';
 import {
-  ClosedError,
   ForbiddenError,
+  StoppingError,
   StorageFailedError,
   UnauthorizedError,
   ZbusError,
@@ -168,7 +168,7 @@ export class Broker implements CommandContext {
   drain(): void {
     this.#draining = true;
     for (const topic of this.topics) {
-      for (const group of topic.groups) group.refuseWaiting(stopping());
+      for (const group of topic.groups) group.refuseWaiting(new StoppingError());
     }
   }
 
@@ -220,7 +220,7 @@ export class Broker implements CommandContext {
 
   #dispatch(call: Call): void | Promise<void> {
     const { cmd } = call.command;
-    if (this.#closing || (this.#draining && !ENDING.has(cmd))) throw stopping();
+    if (this.#closing || (this.#draining && !ENDING.has(cmd))) throw new StoppingError();
     this.#authorize(call);
     if (this.#trackerOnly && namesTopic(call)) throw noTopics();
     const handler = handlerOf(this, call);
@@ -277,10 +277,6 @@ function namesTopic(call: Call): boolean {
   if (cmd === CommandName.query) return call.namesTopic;
   const rule = ruleOf(cmd);
   return rule === undefined ? call.command.pathTopic !== undefined : rule.scope !== Scope.none;
-}
-
-function stopping(): ClosedError {
-  return new ClosedError('The broker is stopping');
 }
 
 /** Sessions with messages in hand that they must acknowledge. */

@@ -3,7 +3,7 @@
  * the store holds when the broker starts; makes and removes topics. Changes of one topic run one
  * after the other.
  */
-import { ClosedError, LimitError } from '../errors.js';
+import { LimitError, StoppingError } from '../errors.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { nameKey } from '../protocol/names.js';
 import type { QueueStore } from '../queue/queue.js';
@@ -89,11 +89,11 @@ export class TopicTable {
 
   /**
    * Makes a topic with the groups of its definition: after a crash it has all of them, or is not
-   * there. Call it within `exclusively`. Throws LimitError, ClosedError.
+   * there. Call it within `exclusively`. Throws LimitError, StoppingError.
    */
   async create(definition: TopicDefinition): Promise<Topic> {
     // Closed topics are no longer found: making one again would overwrite its definition.
-    if (this.#closed) throw new ClosedError('The broker is stopping');
+    if (this.#closed) throw new StoppingError();
     if (this.#topics.size >= this.#options.topicsMax) {
       throw new LimitError(`The broker has ${this.#topics.size} topics: topicsMax reached`, {
         limit: 'topicsMax',

@@ -5,28 +5,30 @@
 import type { Message } from '../protocol/message.js';
 import { watchAbort } from './abort-watch.js';
 import { errorOf, TimeoutError } from './errors.js';
+import type { Request } from './requests.js';
 
 export interface CallOptions {
   /** Milliseconds until the answer must be there, waiting for a connection included. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   /**
-   * What a lost connection means: sent again on the next one under the same id, or failed because a
-   * second time would not be the same.
+   * What a lost connection means: sent again on the next one under the same id; failed when it was
+   * sent, because a second time would not be the same; or failed, sent or not, because its caller
+   * knows another server.
    */
-  readonly onLost: 'resend' | 'fail';
+  readonly onLost: 'resend' | 'fail' | 'elsewhere';
   /**
    * For calls of services, which the broker ends itself: writes into the request how much time is
    * left, whenever it is sent. `read` then gets replies of any status.
    */
-  readonly tellTimeLeft?: (leftMs: number) => void;
+  readonly tellTimeLeft?: (headers: Map<string, string>, leftMs: number) => void;
 }
 
 /** So much later than the broker the client gives a call of a service up, if it hears nothing. */
 const RPC_GRACE_MS = 1000;
 
 export class Call {
-  readonly request: Message;
+  readonly request: Request;
   readonly id: string;
   readonly options: CallOptions;
   /** When its caller's time is over, on the connection's clock. */
@@ -40,7 +42,7 @@ export class Call {
   #unwatch: (() => void) | null = null;
 
   constructor(
-    request: Message,
+    request: Request,
     options: CallOptions,
     nowMs: number,
     answer: (reply: Message, call: Call) => void,
@@ -75,7 +77,7 @@ export class Call {
     const leftMs = this.endMs - nowMs;
     if (this.options.tellTimeLeft !== undefined) {
       if (leftMs <= 0) return false;
-      this.options.tellTimeLeft(leftMs);
+      this.options.tellTimeLeft(this.request.headers, leftMs);
     }
     this.sent = true;
     this.attempts++;

@@ -12,11 +12,11 @@ import { Call, type CallOptions } from './call.js';
 import { CallTable } from './call-table.js';
 import { CallWindow } from './call-window.js';
 import { Emitter } from './emitter.js';
-import { BufferFullError, ConnectionLostError, errorOf, isStopping } from './errors.js';
+import { BufferFullError, ConnectionLostError, errorOf, isNotBegun, isStopping } from './errors.js';
 import { IdSource } from './id-source.js';
 import { LinkKeeper, type LinkOwner } from './link-keeper.js';
 import type { ConnectionOptions } from './options.js';
-import { newRequest } from './requests.js';
+import { newRequest, type Request } from './requests.js';
 import { startTimer } from './timer.js';
 import type { Link, Transport } from './transport.js';
 
@@ -100,7 +100,7 @@ export class Connection implements LinkOwner {
 
   /** Sends a request; `read` makes the result of its answer. Rejects with a ZbusError. */
   call<Result>(
-    request: Message,
+    request: Request,
     options: CallOptions,
     read: (reply: Message, call: Call) => Result,
   ): Promise<Result> {
@@ -112,7 +112,7 @@ export class Connection implements LinkOwner {
   }
 
   /** Sends a request that has no answer; does nothing without a link. */
-  post(request: Message): void {
+  post(request: Request): void {
     this.#link?.send(this.#identified(request));
   }
 
@@ -149,7 +149,7 @@ export class Connection implements LinkOwner {
 
   // ---- for LinkKeeper --------------------------------------------------------------------------
 
-  newPing(): Message {
+  newPing(): Request {
     return newRequest(CommandName.ping, this.ids.next());
   }
 
@@ -193,17 +193,16 @@ export class Connection implements LinkOwner {
     this.#unsent = [];
     if (this.#state === 'connected') this.#state = 'connecting';
     const reason = this.#refusal === null ? cause : errorOf(this.#refusal);
-    const lost = new ConnectionLostError(
-      `Connection lost${reason === null ? '' : `: ${reason.message}`}; whether the request was ` +
-        'carried out is not known',
-      { cause: reason },
-    );
+    const lost = lostError(reason, true);
     // Sent again, what the broker could not read would only end the next connection too.
     const unreadable = this.#refusal !== null && this.#refusal.status < 500 ? reason : null;
     for (const call of [...this.#calls]) {
-      if (!call.sent) continue;
+      if (!call.sent) {
+        if (call.options.onLost === 'elsewhere') this.#fail(call, lostError(reason, false));
+        continue;
+      }
       call.sent = false;
-      if (call.options.onLost === 'fail') this.#fail(call, lost);
+      if (call.options.onLost !== 'resend') this.#fail(call, lost);
       else if (unreadable !== null) this.#fail(call, unreadable);
     }
     this.#calls.expire();
@@ -228,7 +227,7 @@ export class Connection implements LinkOwner {
   // ---- calls -----------------------------------------------------------------------------------
 
   /** A token counts for its request alone (docs/protocol.md, Tokens). */
-  #identified(request: Message): Message {
+  #identified(request: Request): Request {
     const { token } = this.options;
     if (token === null) return request;
     return { ...request, headers: new Map([[Header.token, token], ...request.headers]) };
@@ -305,7 +304,9 @@ export class Connection implements LinkOwner {
   }
 
   #answered(call: Call, reply: Message): void {
-    if (call.options.onLost === 'resend' && isStopping(reply)) {
+    const { onLost } = call.options;
+    const again = onLost === 'resend' ? isStopping(reply) : call.isRpc && isNotBegun(reply);
+    if (again && onLost !== 'elsewhere') {
       // Its successor will take it.
       call.sent = false;
       this.#stopRefusedTimer ??= this.options.clock.after(REFUSED_AGAIN_MS, this.#sendRefused);
@@ -360,4 +361,10 @@ export class Connection implements LinkOwner {
 
 function closedError(): ClosedError {
   return new ClosedError('The client is closed: connect again');
+}
+
+function lostError(cause: Error | null, sent: boolean): ConnectionLostError {
+  const reason = cause === null ? '' : `: ${cause.message}`;
+  const what = sent ? 'whether the request was carried out is not known' : 'nothing was sent';
+  return new ConnectionLostError(`Connection lost${reason}; ${what}`, { cause, sent });
 }

@@ -15,7 +15,7 @@ import { ConnectionLostError, errorOf } from './errors.js';
 import { type AskGroup, type GroupAcks, joinGroup } from './group-acks.js';
 import { Inbox } from './inbox.js';
 import type { GroupInfo } from './info.js';
-import { newRequest, nothing, readJson } from './requests.js';
+import { newRequest, nothing, readJson, type Request } from './requests.js';
 import { ReceivedMessage, type Receiver } from './stored-message.js';
 
 /** What to receive, and what to declare of the group: options that are absent change nothing. */
@@ -271,7 +271,7 @@ export class Consumer<Value = unknown>
     this.#connection.flush();
   }
 
-  #request(cmd: string, id: string): { message: Message; headers: Map<string, string> } {
+  #request(cmd: string, id: string): { message: Request; headers: Map<string, string> } {
     const headers = new Map([
       [Header.topic, latin1Of(this.topic)],
       [Header.consumeGroup, latin1Of(this.group)],

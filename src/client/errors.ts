@@ -14,6 +14,7 @@ import {
   NoServiceError,
   NotFoundError,
   ServiceFailedError,
+  StoppingError,
   StorageFailedError,
   StorageFullError,
   UnauthorizedError,
@@ -27,11 +28,17 @@ const NO_REPLY = 0;
 
 /**
  * The connection ended before the answer came, or could not be made. Whether the request was
- * carried out is not known.
+ * carried out is not known, unless `sent` says that nothing of it had left.
  */
 export class ConnectionLostError extends ZbusError {
   readonly code = 'ZBUS_CONNECTION_LOST';
   readonly status = NO_REPLY;
+  readonly sent: boolean;
+
+  constructor(message: string, options: ErrorOptions & { sent?: boolean } = {}) {
+    super(message, options);
+    this.sent = options.sent ?? true;
+  }
 }
 
 /** No answer came in time. Whether the request was carried out is not known. */
@@ -71,8 +78,9 @@ const CLASSES = new Map<number, new (message: string) => ZbusError>([
 ] satisfies [number, new (message: string) => ZbusError][]);
 /** Errors that share their status with another, by the code that the broker adds. */
 const CLASSES_BY_CODE = new Map<string, new (message: string) => ZbusError>(
-  [NoServiceError, CallsFullError].map((known) => [new known('').code, known]),
+  [NoServiceError, CallsFullError, StoppingError].map((known) => [new known('').code, known]),
 );
+const STOPPING = new StoppingError().code;
 const FRAMING = [408, 413, 417, 431, 501, 505] as const;
 
 /** The error that an error reply tells of. */
@@ -90,7 +98,14 @@ export function errorOf({ status, headers, body }: Message): ZbusError {
 
 /** True when the broker, and not a service, says that it takes no more requests. */
 export function isStopping({ status, headers }: Message): boolean {
-  return status === 503 && !headers.has(Header.sender) && !headers.has(Header.errorCode);
+  if (status !== 503 || headers.has(Header.sender)) return false;
+  const code = headers.get(Header.errorCode);
+  return code === undefined || code === STOPPING;
+}
+
+/** True when it also says that it has not begun this one. */
+export function isNotBegun(reply: Message): boolean {
+  return isStopping(reply) && reply.headers.get(Header.errorCode) === STOPPING;
 }
 
 /** What was thrown, when it must be an Error. */

@@ -2,14 +2,12 @@
  * Every command of the protocol as a method, over one connection. Made by `connect`, and the layer
  * below Bus, Producer and Consumer, which send nothing that is not here.
  */
-import { LimitError } from '../errors.js';
 import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
-import type { Message } from '../protocol/message.js';
-import { checkGroupName, checkId, checkTag, checkTopicName, latin1Of } from '../protocol/names.js';
+import { checkGroupName, checkTopicName, latin1Of } from '../protocol/names.js';
 import { offsetList } from '../protocol/offsets.js';
-import { type Body, encodeBody } from './body.js';
-import type { Call, CallOptions } from './call.js';
+import type { Body } from './body.js';
+import type { CallOptions } from './call.js';
 import type { Connection } from './connection.js';
 import {
   addDeclaration,
@@ -19,14 +17,8 @@ import {
 } from './declaration.js';
 import { asError } from './errors.js';
 import type { GroupInfo, ServerInfo, TopicInfo } from './info.js';
-import {
-  addOwnHeaders,
-  type HeaderValues,
-  namingValue,
-  newRequest,
-  nothing,
-  readJson,
-} from './requests.js';
+import { produceRequest, readProduced } from './produce-request.js';
+import { type HeaderValues, newRequest, nothing, readJson, type Request } from './requests.js';
 import { StoredMessage } from './stored-message.js';
 
 /** How long a call may take, and who may end it. */
@@ -91,9 +83,9 @@ export class MqClient {
 
   /** Stores a message. A connection that is lost meanwhile means that it is sent again. */
   produce(topic: string, body?: Body, options: ProduceOptions = {}): Promise<Produced> {
-    let request: Message;
+    let request: Request;
     try {
-      request = this.#produceRequest(topic, body, options);
+      request = produceRequest(this.connection, topic, body, options);
     } catch (error) {
       return Promise.reject(asError(error));
     }
@@ -189,35 +181,11 @@ export class MqClient {
     return this.connection.call(request, this.#limits(options, 'resend'), nothing);
   }
 
-  #produceRequest(topic: string, body: Body, options: ProduceOptions): Message {
-    const { tag, headers: own, id, ackLevel } = options;
-    const { bytes, contentType } = encodeBody(body);
-    const { bodyBytesMax } = this.connection.options;
-    if (bytes.length > bodyBytesMax) {
-      throw new LimitError(`The body has ${bytes.length} bytes: bodyBytesMax is ${bodyBytesMax}`);
-    }
-    // What is the same in all comes first: the broker knows the lines of the request before.
-    const headers = new Map<string, string>();
-    headers.set(Header.topic, latin1Of(checkTopicName(topic)));
-    if (own !== undefined) addOwnHeaders(headers, own);
-    if (contentType !== null && !headers.has(Header.contentType)) {
-      headers.set(Header.contentType, contentType);
-    }
-    if (ackLevel !== undefined) headers.set(Header.ackLevel, ackLevel);
-    if (tag !== undefined && tag !== '') {
-      const value = namingValue(Header.tag, tag);
-      checkTag(value);
-      headers.set(Header.tag, value);
-    }
-    const wireId = id === undefined ? this.connection.ids.next() : checkId(latin1Of(id));
-    return newRequest(CommandName.produce, wireId, headers, bytes);
-  }
-
   #request(
     cmd: string,
     topic: string | undefined,
     group: string | undefined,
-  ): { message: Message; headers: Map<string, string> } {
+  ): { message: Request; headers: Map<string, string> } {
     const headers = new Map<string, string>();
     if (topic !== undefined) headers.set(Header.topic, latin1Of(checkTopicName(topic)));
     if (group !== undefined) headers.set(Header.consumeGroup, latin1Of(checkGroupName(group)));
@@ -246,14 +214,4 @@ export class MqClient {
   #limits({ timeoutMs, signal }: CallLimits, onLost: CallOptions['onLost']): CallOptions {
     return { timeoutMs: timeoutMs ?? this.connection.options.timeoutMs, signal, onLost };
   }
-}
-
-function readProduced({ headers, body }: Message, { id, attempts }: Call): Produced {
-  return {
-    id,
-    offset: Number(headers.get(Header.offset)),
-    ackLevel: (headers.get(Header.ackLevel) ?? 'none') as Produced['ackLevel'],
-    timestampMs: Number(body.toString('latin1')),
-    attempts,
-  };
 }

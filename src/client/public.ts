@@ -4,7 +4,20 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { Body } from './body.js';
-export { BrokerClient, type BrokerEvents, type BrokerOptions } from './routing/broker-client.js';
+export {
+  BrokerClient,
+  type BrokerEvents,
+  type BrokerOptions,
+  type RoutedRpcOptions,
+} from './routing/broker-client.js';
+export type { OnServer, OnServersOptions, ServerChoice } from './routing/on-servers.js';
+export {
+  type RoutedProduced,
+  type RoutedProduceOptions,
+  RoutedProducer,
+  type RoutedProducerOptions,
+} from './routing/routed-producer.js';
+export type { Candidate, ChooseServer, Choosing, ServerRule } from './routing/server-choice.js';
 export { Bus, type ServeOptions } from './bus.js';
 export type { ConnectionEvents, ConnectionState } from './connection.js';
 export { Consumer, type ConsumeOptions } from './consumer.js';

@@ -11,6 +11,11 @@ import { latin1Of } from '../protocol/names.js';
 /** Headers as an application gives them: text of any script, by name without regard to case. */
 export type HeaderValues = Readonly<Record<string, string | number>>;
 
+/** A message that the client makes; headers may be added until it is sent. */
+export interface Request extends Message {
+  readonly headers: Map<string, string>;
+}
+
 const NO_BODY = Buffer.alloc(0);
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
@@ -22,7 +27,7 @@ export function newRequest(
   id: string,
   headers = new Map<string, string>(),
   body: Bytes = NO_BODY,
-): Message {
+): Request {
   headers.set(Header.cmd, cmd);
   headers.set(Header.id, id);
   return { method: 'POST', url: '/', status: 0, httpMinor: 1, headers, body };

@@ -4,7 +4,7 @@
  * desks of the topics. One timer covers all deadlines.
  */
 import type { Clock } from '../../clock.js';
-import { ClosedError, ConflictError, type ZbusError } from '../../errors.js';
+import { ClosedError, ConflictError, StoppingError, type ZbusError } from '../../errors.js';
 import type { Session } from '../session.js';
 import { WakeTimer } from '../wake-timer.js';
 import { Deadlines } from './deadlines.js';
@@ -75,9 +75,9 @@ export class RpcCalls {
     return peer;
   }
 
-  /** Throws ConflictError when the caller waits for the answer to this id, ClosedError. */
+  /** Throws ConflictError when the caller waits for the answer to this id, StoppingError. */
   checkNew(key: string, id: string): void {
-    if (this.#closed) throw new ClosedError('The broker is stopping');
+    if (this.#closed) throw new StoppingError();
     if (!this.#calls.has(key)) return;
     throw new ConflictError(`The call with id ${id} is not answered yet`);
   }
@@ -113,11 +113,14 @@ export class RpcCalls {
     else desk.figures.lateCount++;
   }
 
-  /** Answers every call 503, and every later one. */
+  /** Answers every call 503, and every later one; to what no service has that it did not run. */
   close(): void {
     this.#closed = true;
-    const error = new ClosedError('The broker is stopping');
-    for (const call of this.#calls.values()) call.desk.abort(call, error);
+    for (const call of this.#calls.values()) {
+      const isRunning = call.holder !== null;
+      const error = isRunning ? new ClosedError('The broker is stopping') : new StoppingError();
+      call.desk.abort(call, error);
+    }
     this.#timer.stop();
   }
 

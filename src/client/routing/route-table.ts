@@ -54,7 +54,12 @@ export class RouteTable {
 
   /** Where the topic is. */
   routesOf(topic: string): Route[] {
-    return [...(this.#topics.get(nameKey(topic))?.values() ?? [])];
+    return [...this.at(topic).values()];
+  }
+
+  /** Where the topic is, by the key of the server. */
+  at(topic: string): ReadonlyMap<string, Route> {
+    return this.#topics.get(nameKey(topic)) ?? NOWHERE;
   }
 
   /** A subscription to this tracker begins: a whole table follows, and its versions start anew. */
@@ -153,6 +158,7 @@ export class RouteTable {
   }
 }
 
+const NOWHERE: ReadonlyMap<string, Route> = new Map();
 const NO_CHANGE: RouteChange = { joined: [], left: [], changed: [] };
 
 function newView(): View {

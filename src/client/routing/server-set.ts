@@ -7,14 +7,19 @@
 import { BadRequestError, ClosedError, NotFoundError } from '../../errors.js';
 import { parseServerAddress, serverAddressText } from '../../protocol/server-address.js';
 import type { ServerAddress } from '../../protocol/server-address.js';
+import type { Clock } from '../../clock.js';
+import { watchAbort } from '../abort-watch.js';
 import { Bus } from '../bus.js';
 import { Connection } from '../connection.js';
 import { Emitter, type Listener } from '../emitter.js';
 import { TimeoutError } from '../errors.js';
+import { IdSource } from '../id-source.js';
 import type { TrackerInfo } from '../info.js';
 import { MqClient } from '../mq-client.js';
 import { type ConnectionOptions, type ConnectOptions, withDefaults } from '../options.js';
+import { Circuit } from './circuit.js';
 import { type Route, type RouteChange, type RoutedServer, RouteTable } from './route-table.js';
+import { type ChooseServer, chooserOf, type ServerRule } from './server-choice.js';
 import { startTimer } from '../timer.js';
 import { TrackerSubscription } from './tracker-subscription.js';
 import type { Transport } from '../transport.js';
@@ -27,7 +32,19 @@ export interface BrokerOptions extends Omit<ConnectOptions, 'waitForBroker' | 's
   readonly trackers?: readonly string[];
   /** Servers that are there whatever trackers say, written likewise. */
   readonly servers?: readonly string[];
+  /** Which server gets a message or a call, unless a producer or caller says otherwise. */
+  readonly rules?: Partial<Rules>;
 }
+
+export interface Rules {
+  /** Default `mostConsumers`. */
+  readonly produce: ServerRule;
+  /** Of the servers at which a service of the topic lives. Default `leastBusy`. */
+  readonly rpc: ServerRule;
+}
+
+/** What a server does well at one kind it may do badly at the other. */
+export type CallKind = keyof Rules;
 
 /** What the application may listen to. */
 export interface BrokerEvents {
@@ -45,10 +62,16 @@ export type TransportOf = (address: ServerAddress, options: BrokerOptions) => Tr
 /** As `MqClient` waits for a broker: quick to notice that one is gone, and quick to come back. */
 const QUICK = {
   connectTimeoutMs: 2000,
-  heartbeatMs: 1000,
+  heartbeatMs: 800,
   reconnect: { minMs: 100, maxMs: 1000 },
 } as const;
 const READY_TIMEOUT_MS = 10_000;
+
+/** A server that counts. */
+interface Member {
+  readonly bus: Bus;
+  readonly circuits: Readonly<Record<CallKind, Circuit>>;
+}
 
 interface Source {
   readonly connection: Connection;
@@ -57,13 +80,16 @@ interface Source {
 
 export class ServerSet implements AsyncDisposable {
   readonly routes = new RouteTable();
+  /** For the classes beside it: what holds for all servers. */
+  readonly connectionOptions: ConnectionOptions;
+  readonly rules: Readonly<Record<CallKind, ChooseServer>>;
+  readonly ids = new IdSource();
   readonly #options: BrokerOptions;
-  readonly #connectionOptions: ConnectionOptions;
   readonly #transportOf: TransportOf;
   readonly #events = new Emitter<BrokerEvents>();
   readonly #trackers = new Map<string, Source>();
   /** By the key of the server. */
-  readonly #buses = new Map<string, Bus>();
+  readonly #members = new Map<string, Member>();
   /** Of servers that the application named. */
   readonly #subscriptions = new Map<string, TrackerSubscription>();
   /** Of servers that have left and end in good order. */
@@ -77,7 +103,9 @@ export class ServerSet implements AsyncDisposable {
       throw new BadRequestError('No address: name trackers, servers, or both');
     }
     this.#options = options;
-    this.#connectionOptions = withDefaults({ ...QUICK, ...options, waitForBroker: true });
+    this.connectionOptions = withDefaults({ ...QUICK, ...options, waitForBroker: true });
+    const { produce = 'mostConsumers', rpc = 'leastBusy' } = options.rules ?? {};
+    this.rules = { produce: chooserOf(produce, this.random), rpc: chooserOf(rpc, this.random) };
     this.#transportOf = transportOf;
     // All are looked at before any is connected to.
     const [trackerList, serverList] = [trackers.map(keyOf), servers.map(keyOf)];
@@ -105,9 +133,24 @@ export class ServerSet implements AsyncDisposable {
   /** The connection to a server, by its key. Throws NotFoundError when it does not count. */
   bus(server: string | RoutedServer): Bus {
     const key = typeof server === 'string' ? keyOf(server) : server.key;
-    const bus = this.#buses.get(key);
-    if (bus === undefined) throw new NotFoundError(`Server(${key}) is not there`);
-    return bus;
+    return this.#member(key).bus;
+  }
+
+  /** What calls of this kind have come to there. Throws NotFoundError. */
+  circuit({ key }: RoutedServer, kind: CallKind): Circuit {
+    return this.#member(key).circuits[kind];
+  }
+
+  get clock(): Clock {
+    return this.connectionOptions.clock;
+  }
+
+  get random(): () => number {
+    return this.connectionOptions.random;
+  }
+
+  get closing(): boolean {
+    return this.#closing !== null;
   }
 
   /** Where the topic is and can be reached now. */
@@ -116,7 +159,7 @@ export class ServerSet implements AsyncDisposable {
   }
 
   isConnected({ key }: RoutedServer): boolean {
-    return this.#buses.get(key)?.state === 'connected';
+    return this.#members.get(key)?.bus.state === 'connected';
   }
 
   /** Resolves once a server is connected. Rejects with TimeoutError, ClosedError. */
@@ -124,8 +167,7 @@ export class ServerSet implements AsyncDisposable {
     const { timeoutMs = READY_TIMEOUT_MS } = options;
     if (this.#closing !== null) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
-      const { clock } = this.#connectionOptions;
-      const stopTimer = startTimer(clock, timeoutMs, () => {
+      const stopTimer = startTimer(this.clock, timeoutMs, () => {
         done();
         reject(new TimeoutError(`No server could be reached within ${timeoutMs} ms`));
       });
@@ -141,6 +183,24 @@ export class ServerSet implements AsyncDisposable {
       };
       this.#waiting.add(look);
       look();
+    });
+  }
+
+  /**
+   * Resolves when a server was reached or the routes have changed, at the latest after `timeoutMs`
+   * and when the signal is aborted.
+   */
+  change(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        stopTimer();
+        unwatch();
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const stopTimer = startTimer(this.clock, timeoutMs, done);
+      const unwatch = signal === undefined ? (): void => undefined : watchAbort(signal, done);
+      this.#waiting.add(done);
     });
   }
 
@@ -216,6 +276,16 @@ export class ServerSet implements AsyncDisposable {
 
   readonly #waiting = new Set<() => void>();
 
+  #look(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+
+  #member(key: string): Member {
+    const member = this.#members.get(key);
+    if (member === undefined) throw new NotFoundError(`Server(${key}) is not there`);
+    return member;
+  }
+
   /** The key of an address, while this is open. */
   #open(address: string): string {
     if (this.#closing !== null) throw closedError();
@@ -225,7 +295,7 @@ export class ServerSet implements AsyncDisposable {
   /** A connection that is made for ever; its owner ends it. */
   #connect(key: string): Connection {
     const transport = this.#transportOf(parseServerAddress(key), this.#options);
-    const connection = new Connection([transport], this.#connectionOptions);
+    const connection = new Connection([transport], this.connectionOptions);
     // It rejects only when it is closed before a broker was reached.
     connection.open().catch(() => undefined);
     return connection;
@@ -240,22 +310,32 @@ export class ServerSet implements AsyncDisposable {
   #apply({ joined, left, changed }: RouteChange): void {
     for (const server of left) this.#leave(server);
     for (const server of joined) this.#join(server);
-    if (joined.length + left.length + changed.length > 0) this.#events.emit('routes', this.routes);
+    if (joined.length + left.length + changed.length === 0) return;
+    this.#look();
+    this.#events.emit('routes', this.routes);
   }
 
   #join(server: RoutedServer): void {
     const bus = new Bus(new MqClient(this.#connect(server.key)));
-    this.#buses.set(server.key, bus);
+    const { clock, random } = this;
+    const circuits = {
+      produce: new Circuit({ clock, random }),
+      rpc: new Circuit({ clock, random }),
+    };
+    this.#members.set(server.key, { bus, circuits });
     bus.on('connected', () => {
-      for (const look of [...this.#waiting]) look();
+      // It has answered, so it is worth a call at once.
+      circuits.produce.reset();
+      circuits.rpc.reset();
+      this.#look();
     });
     this.#events.emit('serverJoined', server);
   }
 
   #leave(server: RoutedServer): void {
-    const bus = this.#buses.get(server.key);
+    const bus = this.#members.get(server.key)?.bus;
     if (bus === undefined) return;
-    this.#buses.delete(server.key);
+    this.#members.delete(server.key);
     // Nothing comes of one that is gone; one that is only not listed answers what it was asked.
     const closing = bus.close(bus.state === 'connected' ? {} : { timeoutMs: 0 });
     this.#leaving.add(closing);
@@ -267,7 +347,7 @@ export class ServerSet implements AsyncDisposable {
     for (const look of [...this.#waiting]) queueMicrotask(look);
     for (const subscription of this.#subscriptions.values()) subscription.close();
     for (const { subscription } of this.#trackers.values()) subscription.close();
-    const buses = [...this.#buses.values()].map((bus) => bus.close(options));
+    const buses = [...this.#members.values()].map(({ bus }) => bus.close(options));
     const trackers = [...this.#trackers.values()].map(({ connection }) => connection.close(0));
     await Promise.all([...buses, ...trackers, ...this.#leaving]);
   }

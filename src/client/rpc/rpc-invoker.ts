@@ -9,10 +9,12 @@ import { Header } from '../../protocol/headers.js';
 import type { Message } from '../../protocol/message.js';
 import { checkTopicName, latin1Of } from '../../protocol/names.js';
 import { type Body, encodeBody } from '../body.js';
-import type { CallOptions } from '../call.js';
+import type { Call, CallOptions } from '../call.js';
 import { errorOf } from '../errors.js';
-import type { CallLimits, MqClient } from '../mq-client.js';
-import { addOwnHeaders, type HeaderValues, newRequest } from '../requests.js';
+import type { IdSource } from '../id-source.js';
+import type { CallLimits } from '../mq-client.js';
+import type { ConnectionOptions } from '../options.js';
+import { addOwnHeaders, type HeaderValues, newRequest, type Request } from '../requests.js';
 import { decodeAnswer, encodeCall, JSON_TYPE } from './convention.js';
 import { RpcAnswer } from './rpc-answer.js';
 
@@ -33,6 +35,18 @@ export interface RpcOptions extends RequestOptions {
   readonly module?: string;
 }
 
+/** Takes calls to a broker, or to one of several. */
+export interface CallCarrier {
+  readonly options: ConnectionOptions;
+  readonly ids: IdSource;
+  /** As Connection.call. */
+  call<Result>(
+    request: Request,
+    options: CallOptions,
+    read: (reply: Message, call: Call) => Result,
+  ): Promise<Result>;
+}
+
 /** Given as options, they would say two things at once. */
 const SET_BY_OPTIONS = [Header.timeout, Header.wait, Header.idempotent] as const;
 /** As much as the broker's timer can hold. */
@@ -41,12 +55,19 @@ const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 /** Calls the services of one topic by name: for options of each call, and for other bodies. */
 export class RpcInvoker {
   readonly topic: string;
-  readonly #client: MqClient;
+  readonly #carrier: CallCarrier;
   readonly #defaults: RpcOptions;
 
-  /** `defaults` hold for calls that do not say otherwise. Throws BadRequestError. */
-  constructor(client: MqClient, topic: string, defaults: RpcOptions = {}) {
-    this.#client = client;
+  /**
+   * `client` is the `client` of a bus; over several brokers Broker.invoker makes invokers.
+   * `defaults` hold for calls that do not say otherwise. Throws BadRequestError.
+   */
+  constructor(
+    client: { readonly connection: CallCarrier },
+    topic: string,
+    defaults: RpcOptions = {},
+  ) {
+    this.#carrier = client.connection;
     this.topic = checkTopicName(topic);
     this.#defaults = defaults;
   }
@@ -80,22 +101,22 @@ export class RpcInvoker {
     contentType: string | null,
     options: RequestOptions,
   ): Promise<RpcAnswer> {
-    const { connection } = this.#client;
-    const { bodyBytesMax } = connection.options;
+    const carrier = this.#carrier;
+    const { bodyBytesMax } = carrier.options;
     if (bytes.length > bodyBytesMax) {
       throw new LimitError(`The call has ${bytes.length} bytes: bodyBytesMax is ${bodyBytesMax}`);
     }
     const headers = this.#headers(contentType, options);
     const limits: CallOptions = {
-      timeoutMs: options.timeoutMs ?? connection.options.timeoutMs,
+      timeoutMs: options.timeoutMs ?? carrier.options.timeoutMs,
       signal: options.signal,
       onLost: options.idempotent === true ? 'resend' : 'fail',
-      tellTimeLeft: (leftMs) => {
-        headers.set(Header.timeout, String(Math.min(Math.ceil(leftMs), TIMEOUT_MAX_MS)));
+      tellTimeLeft: (sent, leftMs) => {
+        sent.set(Header.timeout, String(Math.min(Math.ceil(leftMs), TIMEOUT_MAX_MS)));
       },
     };
-    const request = newRequest(CommandName.rpc, connection.ids.next(), headers, bytes);
-    return connection.call(request, limits, readAnswer);
+    const request = newRequest(CommandName.rpc, carrier.ids.next(), headers, bytes);
+    return carrier.call(request, limits, readAnswer);
   }
 
   #headers(contentType: string | null, options: RequestOptions): Map<string, string> {
