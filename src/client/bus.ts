@@ -10,7 +10,8 @@ import {
   type ConnectionState,
   type Stream,
 } from './connection.js';
-import { type ConsumeOptions, Consumer } from './consumer.js';
+import type { ConsumeOptions } from './consume-options.js';
+import { Consumer } from './consumer.js';
 import type { Listener } from './emitter.js';
 import { type ConnectOptions, withDefaults } from './options.js';
 import { startTimer } from './timer.js';

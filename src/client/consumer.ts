@@ -2,36 +2,21 @@
  * A consumer of a group as an async iterable: asks for messages as the application takes them, and
  * goes on by itself on the next link when one is lost. Made by Bus.consume, or on its own.
  */
-import { BadRequestError, ClosedError, ConflictError } from '../errors.js';
+import { ClosedError, ConflictError } from '../errors.js';
 import { CommandName } from '../protocol/commands.js';
 import { Header } from '../protocol/headers.js';
 import type { Message } from '../protocol/message.js';
-import { checkGroupName, checkTopicName, latin1Of, nameKey } from '../protocol/names.js';
+import { latin1Of, nameKey } from '../protocol/names.js';
 import { offsetList } from '../protocol/offsets.js';
 import { Acknowledger, type AcknowledgerOwner } from './acknowledger.js';
 import type { Connection, Stream } from './connection.js';
-import type { GroupOptions } from './declaration.js';
+import { checkConsume, type ConsumeOptions } from './consume-options.js';
 import { ConnectionLostError, errorOf } from './errors.js';
 import { type AskGroup, type GroupAcks, joinGroup } from './group-acks.js';
 import { Inbox } from './inbox.js';
 import type { GroupInfo } from './info.js';
 import { newRequest, nothing, readJson, type Request } from './requests.js';
 import { ReceivedMessage, type Receiver } from './stored-message.js';
-
-/** What to receive, and what to declare of the group: options that are absent change nothing. */
-export interface ConsumeOptions extends GroupOptions {
-  /** Absent: the group named like the topic. */
-  readonly group?: string;
-  /**
-   * Messages that may be on their way to the application or in its hands. Default 100 where the
-   * group asks for acknowledgements. Where it does not, a message is done with when it was
-   * received, so that what was fetched ahead is lost with this process: the default is 1 there, and
-   * where the token lets nobody know.
-   */
-  readonly prefetch?: number;
-  /** Ends the iteration with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 const PREFETCH_WITH_ACKS = 100;
 /** After this long a broker that was stopping, and has not gone, is asked again. */
@@ -57,6 +42,7 @@ export class Consumer<Value = unknown>
   readonly topic: string;
   readonly group: string;
   readonly #connection: Connection;
+  readonly #server: string | null;
   readonly #options: ConsumeOptions;
   readonly #inbox = new Inbox<ReceivedMessage<Value>>();
   readonly #acknowledger: Acknowledger<ReceivedMessage<Value>>;
@@ -73,14 +59,16 @@ export class Consumer<Value = unknown>
   #closing: Promise<void> | null = null;
   #stopTimer: (() => void) | null = null;
 
-  constructor(connection: Connection, topic: string, options: ConsumeOptions = {}) {
-    const { prefetch } = options;
-    if (prefetch !== undefined && !(Number.isSafeInteger(prefetch) && prefetch >= 1)) {
-      throw new BadRequestError(`Bad prefetch "${prefetch}": must be a whole number from 1`);
-    }
+  /** `server`: its key, where this is one of several. Throws BadRequestError. */
+  constructor(
+    connection: Connection,
+    topic: string,
+    options: ConsumeOptions = {},
+    server: string | null = null,
+  ) {
+    ({ topic: this.topic, group: this.group } = checkConsume(topic, options));
     this.#connection = connection;
-    this.topic = checkTopicName(topic);
-    this.group = checkGroupName(options.group ?? topic);
+    this.#server = server;
     this.id = connection.ids.next();
     this.#options = options;
     this.#acknowledger = new Acknowledger(this);
@@ -134,6 +122,18 @@ export class Consumer<Value = unknown>
     return this.#acks === 'none' ? Promise.resolve() : this.#inbox.idle();
   }
 
+  // ---- for RoutedConsumer ----------------------------------------------------------------------
+
+  /** True when the group takes messages back, as those do that ask for acknowledgements. */
+  get takesBack(): boolean {
+    return this.#acks === 'required';
+  }
+
+  /** True for a message that comes again, because its connection is gone. */
+  isStale(message: ReceivedMessage<Value>): boolean {
+    return this.takesBack && this.refusalOf(message) !== null;
+  }
+
   // ---- for Connection --------------------------------------------------------------------------
 
   onUp(): void {
@@ -143,7 +143,7 @@ export class Consumer<Value = unknown>
   onReply(reply: Message): void {
     if (reply.status === 200) {
       this.#outstanding--;
-      this.#received(new ReceivedMessage<Value>(reply, this, this.#connection.epoch));
+      this.#received(this.#messageOf(reply));
     } else if (reply.status === 503) {
       this.#retryJoin();
     } else {
@@ -280,6 +280,10 @@ export class Consumer<Value = unknown>
   }
 
   // ---- messages --------------------------------------------------------------------------------
+
+  #messageOf(reply: Message): ReceivedMessage<Value> {
+    return new ReceivedMessage<Value>(reply, this, this.#connection.epoch, this.#server);
+  }
 
   #received(message: ReceivedMessage<Value>): void {
     if (this.#state === 'ending' && this.#acks === 'required') this.#late.push(message);

@@ -9,7 +9,10 @@ export {
   type BrokerEvents,
   type BrokerOptions,
   type RoutedRpcOptions,
+  type RoutedServeOptions,
 } from './routing/broker-client.js';
+export { type RoutedConsumeOptions, RoutedConsumer } from './routing/routed-consumer.js';
+export { RoutedProcessor, type RoutedProcessorOptions } from './routing/routed-processor.js';
 export type { OnServer, OnServersOptions, ServerChoice } from './routing/on-servers.js';
 export {
   type RoutedProduced,
@@ -20,7 +23,8 @@ export {
 export type { Candidate, ChooseServer, Choosing, ServerRule } from './routing/server-choice.js';
 export { Bus, type ServeOptions } from './bus.js';
 export type { ConnectionEvents, ConnectionState } from './connection.js';
-export { Consumer, type ConsumeOptions } from './consumer.js';
+export type { ConsumeOptions } from './consume-options.js';
+export { Consumer } from './consumer.js';
 export type { GroupOptions, StartOptions, TopicOptions } from './declaration.js';
 export { BufferFullError, ConnectionLostError, ReplyError, TimeoutError } from './errors.js';
 export type {

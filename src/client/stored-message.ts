@@ -100,12 +100,15 @@ export interface Receiver {
 export class ReceivedMessage<Value = unknown> extends StoredMessage<Value> {
   /** Number of the link on which it came. */
   readonly epoch: number;
+  /** The key of the server that it came from, `host:port`; null where there is one alone. */
+  readonly server: string | null;
   readonly #receiver: Receiver;
 
-  constructor(message: Message, receiver: Receiver, epoch: number) {
+  constructor(message: Message, receiver: Receiver, epoch: number, server: string | null = null) {
     super(message);
     this.#receiver = receiver;
     this.epoch = epoch;
+    this.server = server;
   }
 
   /** How often it was delivered before. */

@@ -3,12 +3,16 @@
  * of ServerSet, and the classes beside it do the work. Browser-safe.
  */
 import type { Body } from '../body.js';
+import type { ServeOptions } from '../bus.js';
 import type { GroupOptions, StartOptions, TopicOptions } from '../declaration.js';
 import type { GroupInfo, TopicInfo } from '../info.js';
 import type { InGroup } from '../mq-client.js';
 import { type AnyService, type Remote, remoteOf } from '../rpc/remote.js';
 import { RpcInvoker, type RpcOptions } from '../rpc/rpc-invoker.js';
+import type { RpcHandler } from '../rpc/rpc-service.js';
 import { type OnServer, onServers, type OnServersOptions, whereFound } from './on-servers.js';
+import { type RoutedConsumeOptions, RoutedConsumer } from './routed-consumer.js';
+import { RoutedProcessor, type RoutedProcessorOptions } from './routed-processor.js';
 import {
   type RoutedProduced,
   type RoutedProduceOptions,
@@ -25,6 +29,10 @@ type DeclareGroupOptions = TopicOptions &
   GroupOptions &
   StartOptions &
   OnServersOptions & { readonly group: string };
+
+/** As ServeOptions of a bus; `concurrency` holds for each server. */
+export type RoutedServeOptions<Service> = ServeOptions<Service> &
+  Pick<RoutedProcessorOptions, 'servers'>;
 
 export interface RoutedRpcOptions extends RpcOptions {
   /** Which of the servers with a service gets a call. Default: that of the broker, `leastBusy`. */
@@ -57,6 +65,37 @@ export class BrokerClient extends ServerSet {
   /** What makes calls of a topic, for options of each call. Throws BadRequestError. */
   invoker(topic: string, { rule, ...options }: RoutedRpcOptions = {}): RpcInvoker {
     return new RpcInvoker({ connection: new RoutedRpc(this, rule) }, topic, options);
+  }
+
+  /**
+   * The messages of a group on all servers, to iterate over, those of servers that join later
+   * included; of each server in its order. Topic and group are made there. Throws BadRequestError.
+   */
+  consume<Value = unknown>(topic: string, options?: RoutedConsumeOptions): RoutedConsumer<Value> {
+    return new RoutedConsumer<Value>(this, topic, options);
+  }
+
+  /** As Bus.serve, on all servers. Resolves once one of them hands calls to it. */
+  serve(
+    topic: string,
+    handler: RpcHandler,
+    options?: Omit<RoutedServeOptions<object>, 'schemas'>,
+  ): Promise<RoutedProcessor>;
+  serve<Service extends object>(
+    topic: string,
+    service: Service,
+    options?: RoutedServeOptions<Service>,
+  ): Promise<RoutedProcessor>;
+  async serve(
+    topic: string,
+    service: object,
+    options: RoutedServeOptions<object> = {},
+  ): Promise<RoutedProcessor> {
+    const { module = '', schemas, ...rest } = options;
+    const processor = new RoutedProcessor(this, topic, rest);
+    processor.add(module, service, schemas);
+    await processor.start();
+    return processor;
   }
 
   /**

@@ -52,8 +52,13 @@ export interface BrokerEvents {
   serverLeft: RoutedServer;
   /** Servers, topics, groups or consumers have changed. */
   routes: RouteTable;
-  /** A tracker, or a server that was named, does not tell what it knows: a matter of tokens. */
+  /**
+   * A tracker, or a server that was named, does not tell what it knows, or a server lets nobody
+   * consume or serve: a matter of tokens.
+   */
   refused: { readonly address: string; readonly error: Error };
+  /** The client is being closed. */
+  closing: null;
 }
 
 /** Connects to the address that tables have for a server. */
@@ -147,6 +152,11 @@ export class ServerSet implements AsyncDisposable {
 
   get random(): () => number {
     return this.connectionOptions.random;
+  }
+
+  /** A server does not let the application do what it wants. */
+  refused(server: string, error: Error): void {
+    this.#events.emit('refused', { address: server, error });
   }
 
   get closing(): boolean {
@@ -264,7 +274,7 @@ export class ServerSet implements AsyncDisposable {
    * (default 5000) fails with ClosedError. Twice is once.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options);
+    this.#closing ??= Promise.resolve().then(() => this.#close(options));
     return this.#closing;
   }
 
@@ -344,6 +354,7 @@ export class ServerSet implements AsyncDisposable {
   }
 
   async #close(options: { readonly timeoutMs?: number }): Promise<void> {
+    this.#events.emit('closing', null);
     for (const look of [...this.#waiting]) queueMicrotask(look);
     for (const subscription of this.#subscriptions.values()) subscription.close();
     for (const { subscription } of this.#trackers.values()) subscription.close();

@@ -66,7 +66,7 @@ export class RpcProcessor implements AsyncDisposable, Stream {
   readonly #client: MqClient;
   readonly #options: ProcessorOptions;
   readonly #concurrency: number;
-  readonly #services = new RpcServices();
+  readonly #services: RpcServices;
   #state: 'new' | 'open' | 'ending' | 'ended' = 'new';
   /** On the link that is up calls may be asked for. */
   #joined = false;
@@ -80,8 +80,14 @@ export class RpcProcessor implements AsyncDisposable, Stream {
   #stopTimer: (() => void) | null = null;
   #tellEnd: (error: Error | null) => void = () => undefined;
 
-  /** Throws BadRequestError. */
-  constructor(client: MqClient, topic: string, options: ProcessorOptions = {}) {
+  /** `services`: those of several processors of one topic, which share them. Throws BadRequestError. */
+  constructor(
+    client: MqClient,
+    topic: string,
+    options: ProcessorOptions = {},
+    services = new RpcServices(),
+  ) {
+    this.#services = services;
     const { concurrency = CONCURRENCY, group = topic } = options;
     if (!(Number.isSafeInteger(concurrency) && concurrency >= 1)) {
       throw new BadRequestError(`Bad concurrency "${concurrency}": must be a whole number from 1`);

@@ -1,7 +1,7 @@
 /** Calls of services behind several brokers: where they go, and what becomes of them. */
 import assert from 'node:assert/strict';
 import { ConnectionLostError } from '../../../src/client/errors.js';
-import { NoServiceError, NotFoundError, ServiceFailedError } from '../../../src/errors.js';
+import { NoServiceError, NotFoundError } from '../../../src/errors.js';
 import { cleanUp } from '../../support/cleanup.js';
 import { until } from '../../support/wait.js';
 import { openBus } from './buses.js';
@@ -112,13 +112,12 @@ describe('calls of services behind several brokers', () => {
     await failed;
     await until(() => services.runs === 3);
     services.release();
-    assert(all.some(({ key }) => key));
     assert.match(await calls.again, /^127\.0\.0\.1:/);
     assert.equal(services.runs, 3);
   });
 
   it('do not fail when a server stops in good order', async () => {
-    const { broker, all } = await startSeveral(3);
+    const { broker, all } = await startSeveral(3, {}, { drainTimeoutMs: 10_000 });
     const services = new Services();
     for (const one of all) await services.serve(one);
     await untilRouted(broker, TOPIC, 3);
@@ -131,15 +130,7 @@ describe('calls of services behind several brokers', () => {
       if (n === 100) calls.push(stopping.server.stop());
       if (n % 10 === 0) await new Promise(setImmediate);
     }
-    const outcomes = await Promise.allSettled(calls);
-    const errors = outcomes.flatMap((one) =>
-      one.status === 'rejected' ? [String(one.reason)] : [],
-    );
-    // A call that was with the service when its server stopped may have run.
-    assert.deepEqual(
-      errors.filter((error) => !error.includes(ServiceFailedError.name)),
-      [],
-    );
+    await Promise.all(calls);
     assert.notEqual(await calc.where(), stopping.key);
   });
 });

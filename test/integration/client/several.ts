@@ -2,6 +2,7 @@
  * Several brokers of a test as one, each behind a network that fails when the test says so. What is
  * opened is closed by cleanUp.
  */
+import type { Config } from '../../../src/config/config.js';
 import { Broker } from '../../../src/client/routing/broker.js';
 import type { BrokerOptions } from '../../../src/client/routing/broker-client.js';
 import { TestBroker } from '../../support/broker.js';
@@ -32,8 +33,11 @@ export async function startBehind(server?: TestBroker): Promise<Behind> {
 export async function startSeveral(
   count: number,
   options: Omit<BrokerOptions, 'servers'> = {},
+  config: Partial<Config> = {},
 ): Promise<{ broker: Broker; all: Behind[] }> {
-  const all = await Promise.all(Array.from({ length: count }, () => startBehind()));
+  const all = await Promise.all(
+    Array.from({ length: count }, async () => startBehind(await TestBroker.start(config))),
+  );
   const broker = openBroker({ ...options, servers: all.map(({ key }) => key) });
   await untilReached(broker, all);
   return { broker, all };
@@ -43,7 +47,8 @@ export async function untilReached(broker: Broker, all: readonly Behind[]): Prom
   await until(() =>
     all.every(({ key }) => {
       const server = broker.routes.servers.get(key);
-      return server !== undefined && server.info !== null && broker.isConnected(server);
+      if (server === undefined || server.info === null) return false;
+      return broker.isConnected(server);
     }),
   );
 }
