@@ -80,6 +80,12 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./group.js')).defineGroupCommand,
   },
   {
+    name: 'tracker',
+    group: 'Several brokers:',
+    description: 'show the servers that a broker is in touch with',
+    load: async () => (await import('./tracker.js')).defineTrackerCommand,
+  },
+  {
     name: 'rpc',
     group: 'Services:',
     description: 'call services, or be one',

@@ -8,6 +8,7 @@ import type { TopicOptions } from '../client/declaration.js';
 import type { TopicInfo } from '../client/info.js';
 import type { AskedLevel } from '../client/mq-client.js';
 import { hasMask, Mask } from '../protocol/masks.js';
+import { serverAddressText } from '../protocol/server-address.js';
 import { withBus } from './client-command.js';
 import { confirm, type ConfirmFlags } from './confirm.js';
 import { addConnectionOptions, type ConnectionFlags } from './connection-options.js';
@@ -31,7 +32,9 @@ interface DeclareFlags extends CommonFlags {
 
 export function defineTopicCommand(command: Command): void {
   command.helpCommand(false);
-  subcommand(command, 'list', 'all topics that one may see').action(list);
+  subcommand(command, 'list', 'all topics that one may see')
+    .option('--all', 'of all servers that the broker is in touch with')
+    .action(list);
   subcommand(command, 'show <topic>', 'a topic and its groups').action(show);
   addDeclare(command);
   subcommand(command, 'remove <topic>', 'remove a topic with all in it', { yes: true }).action(
@@ -86,25 +89,36 @@ function addDeclare(parent: Command): void {
     .action(declare);
 }
 
-function list(flags: CommonFlags): Promise<void> {
+function list(flags: CommonFlags & { readonly all?: boolean }): Promise<void> {
+  const { all = false, json } = flags;
   return withBus(flags, async (bus) => {
-    const { topicTable } = await bus.query();
-    const topics = Object.values(topicTable);
-    if (flags.json === true) return printJson(topics);
-    const rows = topics
-      .sort((a, b) => (a.topicName < b.topicName ? -1 : 1))
-      .map((topic) => [
-        topic.topicName,
-        topic.messageDepth,
-        topic.storedBytes === undefined ? '-' : bytesText(topic.storedBytes),
-        topic.consumeGroupList.length,
-        topic.consumerCount,
-        maskText(topic.mask),
-        timeText(topic.createdTime),
-      ]);
+    const servers = all ? Object.values((await bus.client.tracker()).serverTable) : [];
+    if (!all) servers.push(await bus.query());
+    const topics = servers.flatMap(({ topicTable }) => Object.values(topicTable));
+    if (json === true) return printJson(topics);
+    topics.sort((a, b) => (a.topicName < b.topicName ? -1 : 1));
     const head = ['TOPIC', 'MESSAGES', 'STORED', 'GROUPS', 'CONSUMERS', 'MASK', 'CREATED'];
-    await print(tableText(head, rows));
+    const rows = topics.map(topicRow);
+    if (!all) return print(tableText(head, rows));
+    const withServers = rows.map((row, i) => [serverOf(topics[i]), ...row]);
+    return print(tableText(['SERVER', ...head], withServers));
   });
+}
+
+function topicRow(topic: TopicInfo): (string | number)[] {
+  return [
+    topic.topicName,
+    topic.messageDepth,
+    topic.storedBytes === undefined ? '-' : bytesText(topic.storedBytes),
+    topic.consumeGroupList.length,
+    topic.consumerCount,
+    maskText(topic.mask),
+    timeText(topic.createdTime),
+  ];
+}
+
+function serverOf(topic: TopicInfo | undefined): string {
+  return topic === undefined ? '' : serverAddressText(topic.serverAddress);
 }
 
 function show(topic: string, flags: CommonFlags): Promise<void> {

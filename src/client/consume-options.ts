@@ -1,4 +1,6 @@
-/** What a consumer is told: read by Consumer, and by RoutedConsumer for those of several servers. */
+/**
+ * What a consumer is told: read by Consumer, and by RoutedConsumer for those of several servers.
+ */
 import { BadRequestError } from '../errors.js';
 import { checkGroupName, checkTopicName } from '../protocol/names.js';
 import type { GroupOptions } from './declaration.js';

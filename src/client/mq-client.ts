@@ -16,7 +16,7 @@ import {
   type TopicOptions,
 } from './declaration.js';
 import { asError } from './errors.js';
-import type { GroupInfo, ServerInfo, TopicInfo } from './info.js';
+import type { GroupInfo, ServerInfo, TopicInfo, TrackerInfo } from './info.js';
 import { produceRequest, readProduced } from './produce-request.js';
 import { type HeaderValues, newRequest, nothing, readJson, type Request } from './requests.js';
 import { StoredMessage } from './stored-message.js';
@@ -117,6 +117,13 @@ export class MqClient {
     const limits = this.#limits(options, 'resend');
     return (await this.connection.call(message, limits, readJson)) as
       TopicInfo | GroupInfo | ServerInfo;
+  }
+
+  /** All servers that the broker is in touch with; itself too, unless it is a tracker only. */
+  async tracker(options: CallLimits = {}): Promise<TrackerInfo> {
+    const { message } = this.#request(CommandName.tracker, undefined, undefined);
+    const limits = this.#limits(options, 'resend');
+    return (await this.connection.call(message, limits, readJson)) as TrackerInfo;
   }
 
   /** Removes the topic with all in it, or a group of it. NotFoundError when it is not there. */

@@ -80,7 +80,7 @@ export class RpcProcessor implements AsyncDisposable, Stream {
   #stopTimer: (() => void) | null = null;
   #tellEnd: (error: Error | null) => void = () => undefined;
 
-  /** `services`: those of several processors of one topic, which share them. Throws BadRequestError. */
+  /** `services`: those that several processors of one topic share. Throws BadRequestError. */
   constructor(
     client: MqClient,
     topic: string,
