@@ -163,7 +163,7 @@ describe('producing to several brokers', () => {
     assert.equal(await depth(only), 1);
   });
 
-  it('waits for the one server that has the topic, though others say that it is not there', async () => {
+  it('waits for the server that has the topic, though others say it is not there', async () => {
     const { broker, all } = await startSeveral(2);
     const [one, other] = all;
     assert(one !== undefined && other !== undefined);
