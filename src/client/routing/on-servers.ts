@@ -15,8 +15,8 @@ export type ServerChoice = readonly string[] | ((server: RoutedServer) => boolea
 
 export interface OnServersOptions extends CallLimits {
   /**
-   * All, and those that a function chooses, are those that are connected, of which there must be
-   * one; servers that are named must all answer in time.
+   * All, and those that a function chooses, are those that are connected, once each was tried, of
+   * which there must be one; servers that are named must all answer in time.
    */
   readonly servers?: ServerChoice;
 }
@@ -106,7 +106,9 @@ async function chosenServers(
     const chosen = set.servers.filter(
       (server) => isChosen(server) && (named !== null || set.isConnected(server)),
     );
-    if (chosen.length >= (named?.size ?? 1)) return chosen;
+    if (named === null ? set.settled && chosen.length > 0 : chosen.length >= named.size) {
+      return chosen;
+    }
     const leftMs = endMs - set.clock.nowMs();
     if (leftMs <= 0) {
       throw new TimeoutError('The servers that are asked for could not be reached in time');

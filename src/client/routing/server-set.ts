@@ -95,6 +95,8 @@ export class ServerSet implements AsyncDisposable {
   readonly #trackers = new Map<string, Source>();
   /** By the key of the server. */
   readonly #members = new Map<string, Member>();
+  /** Addresses of servers and trackers of which it is not known yet whether they answer. */
+  readonly #untried = new Set<string>();
   /** Of servers that the application named. */
   readonly #subscriptions = new Map<string, TrackerSubscription>();
   /** Of servers that have left and end in good order. */
@@ -172,7 +174,15 @@ export class ServerSet implements AsyncDisposable {
     return this.#members.get(key)?.bus.state === 'connected';
   }
 
-  /** Resolves once a server is connected. Rejects with TimeoutError, ClosedError. */
+  /** True once each tracker has told its table or could not, and each server was tried once. */
+  get settled(): boolean {
+    return this.#untried.size === 0;
+  }
+
+  /**
+   * Resolves once a server is connected and all others were tried. Rejects with TimeoutError when
+   * there is none in time, with ClosedError.
+   */
   ready(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     const { timeoutMs = READY_TIMEOUT_MS } = options;
     if (this.#closing !== null) return Promise.reject(closedError());
@@ -182,7 +192,8 @@ export class ServerSet implements AsyncDisposable {
         reject(new TimeoutError(`No server could be reached within ${timeoutMs} ms`));
       });
       const look = (): void => {
-        if (this.#closing === null && !this.servers.some((one) => this.isConnected(one))) return;
+        const isReady = this.settled && this.servers.some((one) => this.isConnected(one));
+        if (this.#closing === null && !isReady) return;
         done();
         if (this.#closing === null) resolve();
         else reject(closedError());
@@ -225,10 +236,17 @@ export class ServerSet implements AsyncDisposable {
       },
       onTable: (table) => {
         this.#apply(this.routes.update(key, table));
+        this.#tried(tracking);
       },
       onRefused: (error) => {
         this.#events.emit('refused', { address: key, error });
+        this.#tried(tracking);
       },
+    });
+    const tracking = `tracker ${key}`;
+    this.#untried.add(tracking);
+    connection.events.on('retrying', () => {
+      this.#tried(tracking);
     });
     this.#trackers.set(key, { connection, subscription });
   }
@@ -241,6 +259,7 @@ export class ServerSet implements AsyncDisposable {
     this.#trackers.delete(key);
     source.subscription.close();
     void source.connection.close(0);
+    this.#tried(`tracker ${key}`);
     this.#apply(this.routes.removeTracker(key));
   }
 
@@ -286,6 +305,11 @@ export class ServerSet implements AsyncDisposable {
 
   readonly #waiting = new Set<() => void>();
 
+  /** It has answered, or has not. */
+  #tried(address: string): void {
+    if (this.#untried.delete(address)) this.#look();
+  }
+
   #look(): void {
     for (const look of [...this.#waiting]) look();
   }
@@ -327,16 +351,17 @@ export class ServerSet implements AsyncDisposable {
 
   #join(server: RoutedServer): void {
     const bus = new Bus(new MqClient(this.#connect(server.key)));
-    const { clock, random } = this;
-    const circuits = {
-      produce: new Circuit({ clock, random }),
-      rpc: new Circuit({ clock, random }),
-    };
+    const circuits = { produce: new Circuit(this), rpc: new Circuit(this) };
     this.#members.set(server.key, { bus, circuits });
+    this.#untried.add(server.key);
+    bus.on('retrying', () => {
+      this.#tried(server.key);
+    });
     bus.on('connected', () => {
       // It has answered, so it is worth a call at once.
       circuits.produce.reset();
       circuits.rpc.reset();
+      this.#untried.delete(server.key);
       this.#look();
     });
     this.#events.emit('serverJoined', server);
@@ -346,6 +371,7 @@ export class ServerSet implements AsyncDisposable {
     const bus = this.#members.get(server.key)?.bus;
     if (bus === undefined) return;
     this.#members.delete(server.key);
+    this.#tried(server.key);
     // Nothing comes of one that is gone; one that is only not listed answers what it was asked.
     const closing = bus.close(bus.state === 'connected' ? {} : { timeoutMs: 0 });
     this.#leaving.add(closing);

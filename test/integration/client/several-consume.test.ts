@@ -189,6 +189,7 @@ describe('consuming from several brokers', () => {
     const next = consumer.next();
     await until(() => refused.length > 0);
     assert.deepEqual(refused, [closed.key]);
+    await until(() => broker.routes.at(TOPIC).has(free.key));
     await produceTo(free, 'x');
     assert.equal((await next).value?.text(), 'x');
     await consumer.return();

@@ -1,5 +1,6 @@
 /** Producing to several brokers as one: who gets a message, and who when that one fails. */
 import assert from 'node:assert/strict';
+import { addressOf, startServer, untilListed } from '../tracker/tables.js';
 import { TimeoutError } from '../../../src/client/errors.js';
 import {
   BadRequestError,
@@ -228,6 +229,15 @@ describe('declaring on several brokers', () => {
     );
     const rest = await broker.declare('rest', { servers: ({ key }) => key !== keys[0] });
     assert.deepEqual(rest.map(({ server }) => server).sort(), keys.slice(1));
+  });
+
+  it('is done on all that can be reached, also when the client has just begun', async () => {
+    const tracker = await TestBroker.start();
+    const servers = [await startServer([tracker]), await startServer([tracker])];
+    await untilListed(tracker, servers);
+    const broker = openBroker({ trackers: [addressOf(tracker), '127.0.0.1:1'] });
+    const declared = await broker.declare('t');
+    assert.equal(declared.length, 3);
   });
 
   it('leaves out a server that is away, but not one that is named', async () => {
