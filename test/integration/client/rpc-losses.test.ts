@@ -20,6 +20,7 @@ import { TestBroker } from '../../support/broker.js';
 import { cleanUp, onCleanUp } from '../../support/cleanup.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { failureOf, newGate, plus } from '../../support/rpc-expect.js';
+import { token, tokenFile } from '../../support/tokens.js';
 import { until, watch } from '../../support/wait.js';
 import { openTo } from './buses.js';
 import { CutProxy } from './cut-proxy.js';
@@ -162,6 +163,15 @@ describe('the deadline that the broker is told', () => {
     clock.advance(1200);
     await waiting;
     assert.deepEqual(timeouts, [5000, 3800]);
+  });
+
+  it('is told with a token too', async () => {
+    const { secret } = token('all', ['*']);
+    broker = await TestBroker.start({ tokenFile: tokenFile([token('all', ['*'])]) });
+    const bus = await openTo(broker.port, { token: secret });
+    await bus.serve('calc', ({ headers }: RpcRequest) => ({ result: Number(headers.timeout) }));
+    const left = await bus.rpc<Calc>('calc', { timeoutMs: 4321 }).plus(1, 2);
+    assert(left > 1000 && left <= 4321, `${left} ms`);
   });
 });
 
