@@ -13,11 +13,14 @@ import { runStage } from './stage.mjs';
 /** Before all others: they run what it makes. */
 const BUILD = 'compile';
 /** Compute; at the lowest priority, so that what runs beside them hardly notices. */
-const COMPUTING = ['lint', 'typecheck', 'test:native', 'test:package'];
+const COMPUTING = ['lint', 'typecheck', 'test:native'];
 /** Start brokers and wait for them; what they check is what happens, not when. */
 const WAITING = ['test:unit', 'test:tls', 'test:browser', 'test:integration', 'test:node'];
-/** Waits for faults to pass and for brokers to come back, and leaves the processors idle. */
-const FAULTS = ['test:reliability'];
+/**
+ * Waits for faults to pass and for brokers to come back, and leaves the processors idle; then
+ * installs what was packed, when the others have computed most of theirs.
+ */
+const FAULTS = ['test:reliability', 'test:package'];
 const STAGES = [BUILD, ...COMPUTING, ...WAITING, ...FAULTS];
 
 /** @typedef {import('./results.mjs').Result} Result */
