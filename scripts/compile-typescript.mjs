@@ -1,12 +1,13 @@
 /**
- * Compiles src into dist, and its client for pages into one file there. Called by the script
- * build.mjs, and by the tests that start brokers, which run what ships. Promises that dist is what
- * the sources of this moment compile to, and costs next to nothing when it already is.
+ * Compiles src into dist, its client for pages into one file there, and web into the monitor page.
+ * Called by the script build.mjs, and by the tests that start brokers, which run what ships.
+ * Promises that dist is what the sources of this moment compile to, and costs next to nothing when
+ * it already is.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { bundleClient } from './bundle-client.mjs';
 import { root } from './toolchain.mjs';
 
@@ -22,14 +23,19 @@ const SETTINGS = [
   'node_modules/typescript/package.json',
   'node_modules/esbuild/package.json',
   'node_modules/buffer/package.json',
+  'node_modules/vite/package.json',
+  'node_modules/preact/package.json',
+  'node_modules/uplot/package.json',
 ];
 
 /** By content, because a checkout or a copy gives any file any time. */
 function digestSources() {
-  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .sort()
-    .map((file) => join('src', file));
+  const sources = ['src', 'web'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => extname(file) !== '')
+      .sort()
+      .map((file) => join(folder, file)),
+  );
   const hash = createHash('sha256');
   for (const file of [...SETTINGS, ...sources]) {
     const bytes = readFileSync(join(root, file));
@@ -47,6 +53,13 @@ function readStamp() {
   }
 }
 
+/** @param {string} folder to put the monitor page into */
+function buildPage(folder) {
+  const vite = join(root, 'node_modules/vite/bin/vite.js');
+  const parameters = [vite, 'build', '--config', 'web/vite.config.ts', '--outDir', folder];
+  execFileSync(process.execPath, parameters, { cwd: root, stdio: 'inherit' });
+}
+
 /** Throws when the sources have an error; tsc has printed it by then. */
 export function compileTypeScript() {
   const digest = digestSources();
@@ -59,6 +72,7 @@ export function compileTypeScript() {
     execFileSync(process.execPath, parameters, { cwd: root, stdio: 'inherit' });
     chmodSync(join(fresh, 'cli/main.js'), 0o755);
     bundleClient(join(fresh, 'browser.js'));
+    buildPage(join(fresh, 'web'));
     writeFileSync(join(fresh, '.sources'), digest);
     rmSync(DIST, { recursive: true, force: true });
     renameSync(fresh, DIST);

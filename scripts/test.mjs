@@ -15,12 +15,12 @@ const BUILD = 'compile';
 /** Compute; at the lowest priority, so that what runs beside them hardly notices. */
 const COMPUTING = ['lint', 'typecheck', 'test:native'];
 /** Start brokers and wait for them; what they check is what happens, not when. */
-const WAITING = ['test:unit', 'test:tls', 'test:browser', 'test:integration', 'test:node'];
+const WAITING = ['test:unit', 'test:tls', 'test:integration', 'test:node'];
 /**
- * Waits for faults to pass and for brokers to come back, and leaves the processors idle; then
- * installs what was packed, when the others have computed most of theirs.
+ * Waits for faults to pass and for brokers to come back, and leaves the processors idle; then looks
+ * at pages and installs what was packed, when the others have computed most of theirs.
  */
-const FAULTS = ['test:reliability', 'test:package'];
+const FAULTS = ['test:reliability', 'test:browser', 'test:package'];
 const STAGES = [BUILD, ...COMPUTING, ...WAITING, ...FAULTS];
 
 /** @typedef {import('./results.mjs').Result} Result */

@@ -53,6 +53,11 @@ export class Grant {
     return this.#groups.all;
   }
 
+  /** As the token file has them. */
+  get operationNames(): readonly string[] {
+    return [...this.#operations];
+  }
+
   allows(operation: Operation): boolean {
     return this.#operations.has(operation) || this.#operations.has(EVERY_OPERATION);
   }

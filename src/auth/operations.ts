@@ -74,6 +74,14 @@ const RULES: Readonly<Record<Command, Rule>> = {
   [CommandName.trackSub]: rule('track_sub'),
   [CommandName.trackPub]: rule('track_pub'),
   [CommandName.ssl]: rule('ssl'),
+  [CommandName.monitor]: rule('server'),
+  [CommandName.history]: rule('server'),
+  [CommandName.metrics]: rule('server'),
+  // Whoever restarts a broker that does not answer has no token, and learns nothing else.
+  [CommandName.health]: rule(null),
+  [CommandName.ready]: rule(null),
+  // As reading one message by its offset.
+  [CommandName.browse]: rule('consume', Scope.group),
   [CommandName.ping]: rule(null),
   [CommandName.heartbeat]: rule(null),
   // The page decides itself: without a token it is the form to log in.

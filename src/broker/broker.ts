@@ -25,7 +25,7 @@ import type { Turn } from '../turn.js';
 import { authorize } from './authorize.js';
 import { BatchBudget } from './batch-budget.js';
 import { Call } from './call.js';
-import { type CommandContext, handlerOf, type Pages } from './commands.js';
+import { type CommandContext, handlerOf, type MonitorCommands, type Pages } from './commands.js';
 import type { Exchange } from './exchange.js';
 import {
   type ServerAddress,
@@ -39,6 +39,7 @@ import { type RetentionOptions, sweepRetention } from './retention.js';
 import { RpcCalls, type RpcOptions } from './rpc/rpc-calls.js';
 import type { Session } from './session.js';
 import { TopicTable } from './topic-table.js';
+import { TrafficCounts } from './traffic-counts.js';
 import { noTopics } from './track-commands.js';
 
 /** Commands that end what was begun, taken until the connections are closed. */
@@ -49,6 +50,8 @@ const ENDING: ReadonlySet<string> = new Set([
   CommandName.unconsume,
   CommandName.route,
   CommandName.heartbeat,
+  // It lives while it drains; `ready` says that it takes no more.
+  CommandName.health,
 ]);
 
 export interface BrokerOptions {
@@ -64,6 +67,7 @@ export interface BrokerOptions {
   readonly rpc: RpcOptions;
   readonly limits: LimitReports;
   readonly tracker: Tracker;
+  readonly monitor: MonitorCommands;
   /** Topics, groups or consumers have changed. */
   readonly changed: () => void;
   /** It keeps the table of servers and no topics. */
@@ -78,10 +82,13 @@ export interface BrokerOptions {
 export class Broker implements CommandContext {
   readonly topics: TopicTable;
   readonly calls: RpcCalls;
+  /** Of all topics since the start. */
+  readonly traffic = new TrafficCounts(null);
   readonly ackLevel: AskedLevel;
   readonly autoCreateTopics: boolean;
   readonly limits: LimitReports;
   readonly tracker: Tracker;
+  readonly monitor: MonitorCommands;
   readonly pages: Pages;
   /** Told to clients; the server sets the address once it listens. */
   identity: ServerIdentity;
@@ -111,6 +118,7 @@ export class Broker implements CommandContext {
       trackerList: [],
     };
     this.tracker = options.tracker;
+    this.monitor = options.monitor;
     this.#trackerOnly = options.trackerOnly;
     this.#store = options.store;
     this.#refused = options.refused;
@@ -123,6 +131,7 @@ export class Broker implements CommandContext {
       clock: options.clock,
       budget: new BatchBudget(),
       calls: this.calls,
+      traffic: this.traffic,
       topicsMax: options.topicsMax,
       groupsPerTopicMax: options.groupsPerTopicMax,
       retention: options.retention,

@@ -117,20 +117,31 @@ export class Call {
     });
   }
 
+  /**
+   * Begins a subscription, answered again and again whatever its `ack` says. False: plain HTTP, a
+   * URL without an id, has one reply to a request. Throws LimitError.
+   */
+  subscribe(): boolean {
+    const { headers } = this.exchange.request;
+    if (!headers.has(Header.id) && !headers.has(Header.cmd)) return false;
+    this.mustAnswer = true;
+    this.wait();
+    return true;
+  }
+
   flag(name: string): boolean {
     const value = this.get(name);
     return value === 'true' || value === '1';
   }
 
-  /** Answers 200 with a body of latin1 text. */
-  ok(headerLines: string, body: string): void {
+  /** Answers 200; a body that is a string is latin1. */
+  ok(headerLines: string, body: string | Buffer): void {
     if (this.quiet) this.exchange.silence();
     else this.exchange.answer(200, headerLines, body);
   }
 
   json(value: unknown): void {
-    if (this.quiet) this.exchange.silence();
-    else this.exchange.answer(200, JSON_LINES, Buffer.from(JSON.stringify(value)));
+    this.ok(JSON_LINES, Buffer.from(JSON.stringify(value)));
   }
 
   fail(error: ZbusError): void {

@@ -34,6 +34,14 @@ export interface CommandContext {
   readonly pages: Pages;
   readonly limits: LimitReports;
   readonly tracker: Tracker;
+  readonly monitor: MonitorCommands;
+}
+
+/** What the page shows, and others who watch: docs/monitor.md. */
+export interface MonitorCommands {
+  readonly monitor: (call: Call) => void;
+  readonly history: (call: Call) => void;
+  readonly browse: (call: Call) => void | Promise<void>;
 }
 
 /** What is answered to people; each answers the exchange. */
@@ -42,6 +50,8 @@ export interface Pages {
   /** Hands out the cookie of the token in the body. */
   readonly login: (exchange: Exchange) => void;
   readonly logout: (exchange: Exchange) => void;
+  /** For Prometheus. */
+  readonly metrics: (exchange: Exchange) => void;
 }
 
 const PEM_LINES = 'content-type: application/x-pem-file\r\n';
@@ -69,6 +79,12 @@ export const commands: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   [CommandName.trackSub, trackSub],
   [CommandName.trackPub, trackPub],
   [CommandName.ssl, ssl],
+  [CommandName.monitor, watch('monitor')],
+  [CommandName.history, watch('history')],
+  [CommandName.browse, watch('browse')],
+  [CommandName.metrics, page('metrics')],
+  [CommandName.health, state('ok')],
+  [CommandName.ready, state('ready')],
   [CommandName.ping, ping],
   [CommandName.heartbeat, heartbeat],
   [CommandName.home, page('home')],
@@ -199,8 +215,19 @@ function ping(_broker: CommandContext, call: Call): void {
   else call.exchange.answerPlain(200, '', 'OK');
 }
 
+/** Answered while the broker serves: it listens once its topics are open. */
+function state(text: string): Handler {
+  return (_broker, call) => {
+    call.exchange.answerPlain(200, 'cache-control: no-store\r\n', text);
+  };
+}
+
 function heartbeat(_broker: CommandContext, call: Call): void {
   call.exchange.silence();
+}
+
+function watch(name: keyof MonitorCommands): Handler {
+  return (broker, call) => broker.monitor[name](call);
 }
 
 function page(name: keyof Pages): Handler {

@@ -6,7 +6,8 @@
  */
 import { Header } from '../protocol/headers.js';
 import { latin1Of, nameKey, textOf } from '../protocol/names.js';
-import type { AppendRecord, QueueReader, RecordBatch } from '../queue/queue.js';
+import { readBatch } from '../queue/awaited.js';
+import type { AppendRecord, RecordBatch } from '../queue/queue.js';
 import { deadTopicName } from './dead-letter-name.js';
 import { ensure } from './declare.js';
 import type { ConsumeGroup } from './group.js';
@@ -66,7 +67,7 @@ export async function redrive(
   let count = 0;
   try {
     for (let next = before; next < end && count < limit;) {
-      const batch = await read(reader);
+      const batch = await readBatch(reader, READ_BYTES);
       const sent = await sendBack(batch, end, limit - count, topic, group);
       count += sent.count;
       next = sent.next;
@@ -152,20 +153,15 @@ function headOf(batch: RecordBatch, i: number): string {
   return batch.bytes.toString('latin1', start, blank + HEAD_END.length);
 }
 
-function read(reader: QueueReader): Promise<RecordBatch> {
-  return new Promise((resolve, reject) => {
-    reader.read(READ_BYTES, (error, batch) => {
-      if (error !== null) reject(error);
-      else resolve(batch);
-    });
-  });
-}
-
 function stored(topic: Topic, record: AppendRecord): Promise<void> {
   return new Promise((resolve, reject) => {
     topic.append(record, 'disk', null, (error) => {
-      if (error !== null) reject(error);
-      else resolve();
+      if (error !== null) {
+        reject(error);
+        return;
+      }
+      topic.traffic.produced(record.head.length + record.body.length);
+      resolve();
     });
   });
 }

@@ -7,6 +7,7 @@ import { BadRequestError } from '../errors.js';
 import { Header } from '../protocol/headers.js';
 import { hasMask, Mask } from '../protocol/masks.js';
 import { decodeValue } from '../protocol/names.js';
+import { findTime } from '../queue/awaited.js';
 import type { Queue } from '../queue/queue.js';
 import type { Call } from './call.js';
 import { type ConsumeGroup, groupNotFound } from './group.js';
@@ -176,12 +177,7 @@ async function startOffset(topic: Topic, wanted: WantedGroup): Promise<number | 
   if (startCopy !== undefined) return topic.group(startCopy).position;
   if (offset !== undefined) return positionAt(topic, offset, startMsgid);
   if (startTimeMs === undefined) return undefined;
-  return new Promise((resolve, reject) => {
-    topic.queue.findTime(startTimeMs, (error, found) => {
-      if (error !== null) reject(error);
-      else resolve(found);
-    });
-  });
+  return findTime(topic.queue, startTimeMs);
 }
 
 /** Throws BadRequestError unless the offset may be a group's position in the queue. */

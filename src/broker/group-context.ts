@@ -6,6 +6,7 @@ import type { BatchBudget } from './batch-budget.js';
 import type { ConsumeGroup } from './group.js';
 import type { Lease } from './lease.js';
 import type { RpcDesk } from './rpc/rpc-desk.js';
+import type { TrafficCounts } from './traffic-counts.js';
 
 /** What a group needs of its topic and broker. */
 export interface GroupContext {
@@ -13,6 +14,8 @@ export interface GroupContext {
   readonly turn: Turn;
   readonly clock: Clock;
   readonly budget: BatchBudget;
+  /** Of the topic. */
+  readonly traffic: TrafficCounts;
   /** Of a topic with the rpc mask: calls are handed out, and no messages. */
   readonly desk: RpcDesk | null;
   /** Mask of the topic. */

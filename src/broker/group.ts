@@ -155,6 +155,7 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
   ack(session: Session, ranges: readonly OffsetRange[], done: AckDone): void {
     const { chosen, refused } = this.#positions.select(session, ranges);
     for (const lease of chosen) this.#positions.settle(lease);
+    this.#context.traffic.acked(chosen.length);
     this.#acks.push((error) => done(error, refused));
     this.wake();
   }
@@ -196,6 +197,7 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
   /** Moves the group; takes effect at once, also on what was read ahead and handed out. */
   moveTo(offset: number): void {
     this.#positions.moveTo(offset);
+    this.#context.traffic.touched();
     this.#readOn();
   }
 
@@ -237,6 +239,7 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
   /** For Lease: the kernel has the bytes. */
   delivered(lease: Lease): void {
     lease.sent = true;
+    this.#context.traffic.delivered();
     if (lease.explicit || !this.#positions.isCurrent(lease)) return;
     this.#positions.settle(lease);
     this.#changed();
@@ -278,9 +281,10 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
   }
 
   #newRedelivery(): Redelivery {
-    const { clock } = this.#context;
+    const { clock, traffic } = this.#context;
     return new Redelivery({
       clock,
+      traffic,
       definition: this.definition,
       positions: this.#positions,
       bury: (lease) => this.#context.bury(this, lease),
@@ -343,6 +347,7 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
     if (lease.attempts > 1) {
       headerLines += `retry: ${lease.attempts - 1}\r\n`;
       this.redeliveredCount++;
+      this.#context.traffic.redelivered();
     }
     const [start, end] = [batch.wireStart(index), batch.wireEnd(index)];
     waiter.exchange.deliver(headerLines, batch.bytes, start, end, lease, waiter.credits > 0);
@@ -384,7 +389,9 @@ export class ConsumeGroup implements TurnTask, LeaseOwner {
 
   /** Stores the position once what this turn sends has left. */
   readonly #changed = (): void => {
-    if (!this.#closed) this.#context.turn.schedule(Phase.settle, this.#settle);
+    if (this.#closed) return;
+    this.#context.traffic.touched();
+    this.#context.turn.schedule(Phase.settle, this.#settle);
   };
 }
 

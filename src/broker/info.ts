@@ -8,7 +8,8 @@ import type { ServerAddress } from '../protocol/server-address.js';
 import type { QueueState } from '../queue/queue.js';
 import type { ConsumeGroup } from './group.js';
 import type { RetentionRule } from './retention.js';
-import type { RpcDesk, RpcFigures } from './rpc/rpc-desk.js';
+import type { RpcDesk } from './rpc/rpc-desk.js';
+import type { RpcFigures } from './rpc/rpc-figures.js';
 import type { Topic } from './topic.js';
 
 /** Messages that the answer about a group lists at most. */

@@ -31,8 +31,10 @@ export function produce(
   };
   const done: AppendDone = (error, offset, reached) => {
     if (error === null) {
+      topic.traffic.produced(record.head.length + command.body.length);
       call.ok(`offset: ${offset}\r\nack_level: ${reached}\r\n`, String(Date.now()));
     } else {
+      topic.traffic.touched();
       call.fail(error);
     }
   };

@@ -8,9 +8,11 @@ import type { GroupPositions } from './group-positions.js';
 import type { Lease, ReturnReason } from './lease.js';
 import type { Session } from './session.js';
 import type { GroupDefinition } from './topic-definition.js';
+import type { TrafficCounts } from './traffic-counts.js';
 
 export interface RedeliveryContext {
   readonly clock: Clock;
+  readonly traffic: TrafficCounts;
   readonly definition: GroupDefinition;
   readonly positions: GroupPositions;
   /** Stores a copy of the message in the dead-letter topic. */
@@ -80,7 +82,7 @@ export class Redelivery {
   }
 
   async #bury(lease: Lease): Promise<void> {
-    const { positions, clock, bury, changed, failed } = this.#context;
+    const { positions, clock, bury, traffic, changed, failed } = this.#context;
     let failure: Error | null = null;
     try {
       await bury(lease);
@@ -91,6 +93,7 @@ export class Redelivery {
     if (failure === null) {
       positions.settle(lease);
       this.deadCount++;
+      traffic.died();
     } else {
       const nowMs = clock.nowMs();
       // One line for all messages that fail for the same reason at the same time.

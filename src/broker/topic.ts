@@ -16,6 +16,7 @@ import { type RetainedTopic, Retention, type RetentionOptions } from './retentio
 import type { RpcCalls } from './rpc/rpc-calls.js';
 import { RpcDesk } from './rpc/rpc-desk.js';
 import type { Session } from './session.js';
+import { TrafficCounts } from './traffic-counts.js';
 import {
   type GroupDefinition,
   type TopicDefinition,
@@ -28,6 +29,8 @@ export interface TopicContext {
   readonly clock: Clock;
   readonly budget: BatchBudget;
   readonly calls: RpcCalls;
+  /** Of all topics. */
+  readonly traffic: TrafficCounts;
   readonly groupsPerTopicMax: number;
   /** Stores a copy of a message in the dead-letter topic of its group. */
   readonly bury: (topic: Topic, group: ConsumeGroup, lease: Lease) => Promise<void>;
@@ -44,6 +47,7 @@ export class Topic {
   readonly definition: TopicDefinition;
   readonly queue: Queue;
   readonly retention: Retention;
+  readonly traffic: TrafficCounts;
   /** Keeps the calls of a topic with the rpc mask, whose queue stays empty; null for others. */
   readonly desk: RpcDesk | null;
   /** The name as header bytes. */
@@ -51,6 +55,8 @@ export class Topic {
   readonly #context: TopicContext;
   readonly #groups = new Map<string, ConsumeGroup>();
   readonly #pausedSessions = new Set<Session>();
+  /** Up to here deleted messages have been counted. */
+  #deletedEnd: number;
   /** Appends to a full memory topic that is making room: they keep their order. */
   #waitingForRoom: (() => void)[] | null = null;
 
@@ -59,6 +65,8 @@ export class Topic {
     this.queue = queue;
     this.nameLatin1 = latin1Of(definition.topicName);
     this.#context = context;
+    this.traffic = new TrafficCounts(context.traffic);
+    this.#deletedEnd = queue.firstOffset;
     this.retention = new Retention(
       this.#retained(),
       definition.retention,
@@ -69,7 +77,8 @@ export class Topic {
       for (const group of this.#groups.values()) group.wake();
     };
     const isRpc = hasMask(definition.mask, Mask.rpc);
-    this.desk = isRpc ? new RpcDesk(definition.topicName, context.calls, wake) : null;
+    const { calls } = context;
+    this.desk = isRpc ? new RpcDesk(definition.topicName, calls, this.traffic, wake) : null;
     queue.onReadable = wake;
     queue.onCaughtUp = () => {
       for (const session of this.#pausedSessions) session.resumeReading();
@@ -165,6 +174,7 @@ export class Topic {
 
   async save(): Promise<void> {
     await this.#context.saveDefinition(this.definition);
+    this.traffic.touched();
     this.#context.changed();
   }
 
@@ -201,6 +211,7 @@ export class Topic {
   async empty(): Promise<void> {
     this.desk?.empty();
     await this.queue.empty();
+    this.#countDeleted();
     for (const group of this.#groups.values()) group.moveTo(this.queue.nextOffset);
     this.#context.changed();
   }
@@ -229,6 +240,7 @@ export class Topic {
       consumedEnd: () => (this.#groups.size === 0 ? null : this.#consumedEnd()),
       trimmed: () => {
         const { firstOffset } = this.queue;
+        this.#countDeleted();
         for (const group of this.#groups.values()) group.trimmed(firstOffset);
       },
       failed: (error) => {
@@ -261,8 +273,15 @@ export class Topic {
     const waiting = [append];
     this.#waitingForRoom = waiting;
     await this.queue.deleteBefore(this.#consumedEnd());
+    this.#countDeleted();
     this.#waitingForRoom = null;
     for (const next of waiting) next();
+  }
+
+  #countDeleted(): void {
+    const { firstOffset } = this.queue;
+    this.traffic.deleted(firstOffset - this.#deletedEnd);
+    this.#deletedEnd = firstOffset;
   }
 
   #consumedEnd(): number {
@@ -280,6 +299,7 @@ export class Topic {
         turn: this.#context.turn,
         clock: this.#context.clock,
         budget: this.#context.budget,
+        traffic: this.traffic,
         desk: this.desk,
         topicMask: () => this.definition.mask,
         bury: (burying, lease) => this.#context.bury(this, burying, lease),
@@ -298,6 +318,7 @@ export class Topic {
   }
 
   #consumersChanged(group: ConsumeGroup, last: boolean): void {
+    this.traffic.touched();
     this.#context.changed();
     this.desk?.servicesChanged(this.consumerCount);
     if (!last || !hasMask(group.definition.mask, Mask.deleteOnExit)) return;

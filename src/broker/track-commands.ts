@@ -22,23 +22,16 @@ export function trackPub({ tracker }: { readonly tracker: Tracker }, call: Call)
 }
 
 export function trackerTable({ tracker }: { readonly tracker: Tracker }, call: Call): void {
-  if (call.quiet) call.exchange.silence();
-  else call.exchange.answer(200, JSON_LINES, tracker.json(call.grant));
+  call.ok(JSON_LINES, tracker.json(call.grant));
 }
 
-/**
- * Answers with the table now and at each change. `ack` is not looked at, since the pushes are what
- * is asked for. Plain HTTP has one reply to a request: a URL without an id gets the table once.
- */
+/** Answers with the table now and at each change; a URL without an id gets the table once. */
 export function trackSub({ tracker }: { readonly tracker: Tracker }, call: Call): void {
   const { exchange } = call;
-  const { headers } = exchange.request;
-  if (!headers.has(Header.id) && !headers.has(Header.cmd)) {
+  if (!call.subscribe()) {
     exchange.answer(200, PUSH_LINES + JSON_LINES, tracker.json(call.grant));
     return;
   }
-  call.mustAnswer = true;
-  call.wait();
   const subscriber = new TrackSubscriber(exchange, call.grant, call.flag(Header.delta));
   exchange.session.onEnd(() => {
     tracker.unsubscribe(subscriber);

@@ -25,6 +25,12 @@ export const CommandName = {
   ssl: 'ssl',
   ping: 'ping',
   heartbeat: 'heartbeat',
+  monitor: 'monitor',
+  history: 'history',
+  browse: 'browse',
+  metrics: 'metrics',
+  health: 'health',
+  ready: 'ready',
   login: 'login',
   logout: 'logout',
   /** `GET /`: the page. */

@@ -128,3 +128,9 @@ function headerLine(name: string, value: string): string {
   }
   return line;
 }
+
+/** As it goes out, and as stored records do: header lines, blank line, body. Shared, not copied. */
+export function jsonRecord(json: Buffer): Buffer {
+  const lines = `content-type: application/json\r\ncontent-length: ${json.length}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(lines), json]);
+}

@@ -1,6 +1,7 @@
 /**
- * The home page: what a browser sees at `/`. Self-contained and without script. On a broker with
- * tokens it is for those who have one, and shows the commands that it allows.
+ * The home page for those who do not ask for HTML, as curl: what there is, and how to try it.
+ * Browsers get the monitor page (page-files.ts), and this one where that was not built. On a broker
+ * with tokens it is for those who have one, and shows the commands that it allows.
  */
 import { ANYONE, type Grant } from '../auth/grant.js';
 import { ruleOf } from '../auth/operations.js';

@@ -10,6 +10,8 @@ import type { Exchange } from '../broker/exchange.js';
 import { UnauthorizedError } from '../errors.js';
 import { type HomeInfo, homePage } from './home.js';
 import { loginPage } from './login-page.js';
+import type { Metrics } from './metrics.js';
+import { pageAnswer } from './page-files.js';
 
 export interface PagesOptions {
   /** null: nobody has to log in. */
@@ -17,6 +19,7 @@ export interface PagesOptions {
   /** True when the port speaks TLS: the cookie is for it alone then. */
   readonly secure: boolean;
   readonly homeInfo: () => HomeInfo;
+  readonly metrics: () => Metrics;
   /** Someone tried to log in with a token that is none. */
   readonly refused: (exchange: Exchange, error: UnauthorizedError) => void;
 }
@@ -33,8 +36,16 @@ export function pages(options: PagesOptions): Pages {
         answerLogin(exchange, null);
         return;
       }
+      const page = pageAnswer(exchange.request);
+      if (page !== null) {
+        exchange.answerPlain(page.status, page.headerLines, page.body);
+        return;
+      }
       const { headerLines, body } = homePage(options.homeInfo(), grant);
       exchange.answerPlain(200, headerLines, body);
+    },
+    metrics: (exchange) => {
+      void answerMetrics(exchange, options.metrics());
     },
     login: (exchange) => {
       if (isPosted(exchange)) login(exchange, options);
@@ -45,6 +56,12 @@ export function pages(options: PagesOptions): Pages {
       }
     },
   };
+}
+
+async function answerMetrics(exchange: Exchange, metrics: Metrics): Promise<void> {
+  const { contentType, body } = await metrics.text();
+  const lines = `content-type: ${contentType}\r\ncache-control: no-store\r\n`;
+  exchange.answerPlain(200, lines, Buffer.from(body));
 }
 
 /** What changes a cookie must not be a link; answers those who follow one. */

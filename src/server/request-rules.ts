@@ -7,6 +7,7 @@ import type { Message } from '../protocol/message.js';
 import { type StreamFormat, streamFormat } from '../protocol/stream-format.js';
 import { scriptAnswer } from './client-script.js';
 import { closesAfter } from './keep-alive.js';
+import { pageFileAnswer } from './page-files.js';
 import type { OriginRefusal, OriginRules } from './origin-rules.js';
 
 export interface Answer {
@@ -85,8 +86,8 @@ export class RequestRules {
     if (!CARRIERS.has(method)) return wrongMethod(method);
     if (url === '*') return answer(400, '', 'Bad URL: * is for OPTIONS alone');
     if (url === ICON_URL && !headers.has('cmd')) return answer(204, ICON_LINES);
-    const script = scriptAnswer(message);
-    return script === null ? null : answer(script.status, script.headerLines, script.body);
+    const file = scriptAnswer(message) ?? pageFileAnswer(message);
+    return file === null ? null : answer(file.status, file.headerLines, file.body);
   }
 
   /**

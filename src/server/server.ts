@@ -9,6 +9,7 @@ import { type Config, retentionText } from '../config/config.js';
 import type { Log } from '../log.js';
 import { ClosedError } from '../errors.js';
 import { LimitReports } from '../limit-reports.js';
+import { Monitor } from '../monitor/monitor.js';
 import { DiskStore } from '../queue/disk-store.js';
 import { MemoryStore } from '../queue/memory-store.js';
 import type { QueueStore } from '../queue/queue.js';
@@ -19,6 +20,7 @@ import { type HostPort, hostPortText, parseHostPort } from './address.js';
 import { addressToOpen } from './exposure.js';
 import { InProcessConnection, type InProcessPeer } from './in-process.js';
 import { Listener } from './listener.js';
+import { Metrics } from './metrics.js';
 import { pages } from './pages.js';
 import { RefusalLog } from './refusal-log.js';
 import { outOfDate, readTlsFiles, tlsFilesOf, type TlsMaterial } from './tls-files.js';
@@ -42,6 +44,8 @@ export class Server {
   readonly #inProcess = new Set<InProcessConnection>();
   #broker: Broker | null = null;
   #tracking: Tracking | null = null;
+  readonly #monitor: Monitor;
+  #metrics: Metrics | null = null;
   #listener: Listener | null = null;
   #onLastInProcess: (() => void) | null = null;
 
@@ -52,6 +56,13 @@ export class Server {
     this.#limits = new LimitReports(clock, log);
     this.#refusals = new RefusalLog(clock, log);
     this.#storage = config.trackerOnly ? 'memory' : storage;
+    this.#monitor = new Monitor({
+      clock,
+      dataDir: this.#storage === 'disk' ? config.mqDir : null,
+      minFreeBytes: config.minFreeBytes,
+      retention: retentionText(config),
+      connectionCount: () => (this.#listener?.connectionCount ?? 0) + this.#inProcess.size,
+    });
   }
 
   /**
@@ -73,6 +84,7 @@ export class Server {
     try {
       await broker.open();
       const bound = await this.#listen(wanted, broker, tls);
+      this.#monitor.start(broker);
       tracking.start(broker);
       return bound;
     } catch (error) {
@@ -115,6 +127,7 @@ export class Server {
     const tracking = this.#tracking;
     this.#tracking = null;
     this.#tokens?.close();
+    this.#monitor.close();
     const connectionsClosed = listener?.close(CLOSE_GRACE_MS, {
       timeoutMs: this.#config.drainTimeoutMs,
       holdsMessages: (session) => broker?.holdsMessages(session) ?? false,
@@ -234,6 +247,19 @@ export class Server {
     );
   }
 
+  /** Made when it is first asked for, since measuring the process has a price. */
+  #metricsOf(broker: Broker): Metrics {
+    this.#metrics ??= new Metrics(() => ({
+      version,
+      traffic: broker.traffic,
+      rpc: broker.calls.figures,
+      topics: broker.topics,
+      state: this.#monitor.state,
+      limits: this.#limits.counts,
+    }));
+    return this.#metrics;
+  }
+
   #newBroker(tracking: Tracking): Broker {
     const config = this.#config;
     const broker: Broker = new Broker({
@@ -260,6 +286,7 @@ export class Server {
       },
       limits: this.#limits,
       tracker: tracking.tracker,
+      monitor: this.#monitor,
       changed: () => {
         tracking.changed();
       },
@@ -272,6 +299,7 @@ export class Server {
           const { sslEnabled } = config;
           return { version, address, sslEnabled, retention: retentionText(config) };
         },
+        metrics: () => this.#metricsOf(broker),
         refused: (exchange, error) => {
           this.#refusals.note(exchange, 'login', error);
         },

@@ -4,7 +4,8 @@
  * Tracker.
  */
 import type { Buffer } from 'node:buffer';
-import { recordOf, seesAll, type Visibility } from './table-json.js';
+import { jsonRecord } from '../protocol/encode.js';
+import { seesAll, type Visibility } from './table-json.js';
 
 export interface Subscriber {
   readonly reader: Visibility;
@@ -83,9 +84,9 @@ export class Subscriptions {
   }
 
   #encode(reader: Visibility, keys: readonly string[] | null): Buffer {
-    if (!seesAll(reader)) return recordOf(this.#source(reader, keys));
+    if (!seesAll(reader)) return jsonRecord(this.#source(reader, keys));
     const name = keys === null ? '' : keys.join();
-    const known = this.#encoded.get(name) ?? recordOf(this.#source(reader, keys));
+    const known = this.#encoded.get(name) ?? jsonRecord(this.#source(reader, keys));
     this.#encoded.set(name, known);
     return known;
   }

@@ -63,9 +63,3 @@ function withVisibleGroups(topic: TopicInfo, reader: Visibility): TopicInfo {
   const consumerCount = groups.reduce((sum, group) => sum + (group.consumerCount || 0), 0);
   return { ...topic, consumerCount, consumeGroupList: groups };
 }
-
-/** As it goes out, and as stored records do: header lines, blank line, body. Shared, not copied. */
-export function recordOf(json: Buffer): Buffer {
-  const lines = `content-type: application/json\r\ncontent-length: ${json.length}\r\n\r\n`;
-  return Buffer.concat([Buffer.from(lines), json]);
-}

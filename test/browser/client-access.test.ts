@@ -110,7 +110,7 @@ describe('who may use the client in a browser', function () {
       const page = await openPage(`http://${host}/`);
       await page.page.fill('input', secretOf('page'));
       await page.page.click('button');
-      await page.page.waitForSelector('text=Logged in');
+      await page.page.waitForSelector('text=Log out');
       await page.run('open');
       assert.equal(await page.run('produce', 't', LARGE_BYTES), 'ok');
     });

@@ -53,6 +53,11 @@ function newTracker(clock: Clock): Tracker {
   });
 }
 
+/** Nobody watches a model's broker. */
+function unwatched(): void {
+  throw new Error('not in the model');
+}
+
 export class LiveBroker {
   readonly clock = new ManualClock();
   readonly record = newRecord();
@@ -83,7 +88,13 @@ export class LiveBroker {
       tracker: newTracker(this.clock),
       changed: () => undefined,
       trackerOnly: false,
-      pages: { home: () => undefined, login: () => undefined, logout: () => undefined },
+      monitor: { monitor: unwatched, history: unwatched, browse: unwatched },
+      pages: {
+        home: () => undefined,
+        login: () => undefined,
+        logout: () => undefined,
+        metrics: unwatched,
+      },
       refused: () => undefined,
       failed: (where, error) => this.failures.push(`${where}: ${error.stack ?? error.message}`),
     });

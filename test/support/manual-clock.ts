@@ -36,13 +36,19 @@ export class ManualClock implements Clock {
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
     for (;;) {
-      const due = [...this.#tasks].filter((task) => task.dueMs <= endMs);
-      const next = due.sort((a, b) => a.dueMs - b.dueMs)[0];
-      if (next === undefined) break;
+      const next = this.#next();
+      if (next === undefined || next.dueMs > endMs) break;
       this.#nowMs = next.dueMs;
       next.dueMs += next.intervalMs;
       next.run();
     }
     this.#nowMs = endMs;
+  }
+
+  /** The task that is due first; of several the one that was made first. */
+  #next(): Task | undefined {
+    let next: Task | undefined;
+    for (const task of this.#tasks) if (next === undefined || task.dueMs < next.dueMs) next = task;
+    return next;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Imports point down only. The layers, top first: cli, server, broker, then tracker, queue and
- * auth; protocol and the single files at the bottom may be used by all. The client knows none of
- * the layers, because it also runs in browsers; the tracker is a client of other brokers.
+ * Imports point down only. The layers, top first: cli, server, monitor, broker, then tracker, queue
+ * and auth; protocol and the single files at the bottom may be used by all. The client knows none
+ * of the layers, because it also runs in browsers; the tracker is a client of other brokers.
  */
 import assert from 'node:assert/strict';
 import { dirname, posix } from 'node:path';
@@ -14,7 +14,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   browser: ['client'],
   embedded: ['server', 'client'],
   cli: ['server', 'client', 'broker', 'auth'],
-  server: ['broker', 'tracker', 'queue', 'auth'],
+  server: ['monitor', 'broker', 'tracker', 'queue', 'auth'],
+  monitor: ['broker', 'queue', 'auth'],
   broker: ['tracker', 'queue', 'auth'],
   tracker: ['client'],
   queue: [],

@@ -74,7 +74,7 @@ describe('size', () => {
   });
 
   it(`no TypeScript or JavaScript function has more than ${FUNCTION_LINES_MAX} lines`, () => {
-    const scripts = code.filter(({ path }) => /\.[mc]?[tj]s$/.test(path));
+    const scripts = code.filter(({ path }) => /\.[mc]?[tj]sx?$/.test(path));
     assert.deepEqual(
       scripts.flatMap(({ path, text }) => longFunctions(path, text)),
       [],

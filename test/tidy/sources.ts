@@ -16,7 +16,7 @@ export interface Source {
   readonly lines: readonly string[];
 }
 
-const CODE = new Set(['.ts', '.js', '.mjs', '.cjs', '.cc', '.h', '.sh']);
+const CODE = new Set(['.ts', '.tsx', '.js', '.mjs', '.cjs', '.cc', '.h', '.sh']);
 
 /** Every text file of the repository, committed or about to be. */
 export function textFiles(): Source[] {
@@ -37,7 +37,7 @@ export function isCode({ path }: Source): boolean {
 }
 
 export function isTypeScript({ path }: Source): boolean {
-  return path.endsWith('.ts');
+  return path.endsWith('.ts') || path.endsWith('.tsx');
 }
 
 export function readText(path: string): string {

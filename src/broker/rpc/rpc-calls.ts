@@ -9,6 +9,7 @@ import type { Session } from '../session.js';
 import { WakeTimer } from '../wake-timer.js';
 import { Deadlines } from './deadlines.js';
 import { callKey, type RpcCall } from './rpc-call.js';
+import { noFigures, type RpcFigures } from './rpc-figures.js';
 import type { RpcDesk } from './rpc-desk.js';
 import { RpcPeer } from './rpc-peer.js';
 
@@ -34,6 +35,8 @@ export class RpcCalls {
   readonly options: RpcOptions;
   /** Answers by sessions that were never given a call, which no topic counts. */
   strayCount = 0;
+  /** Of all topics since the start. */
+  readonly figures: RpcFigures = noFigures();
   readonly #calls = new Map<string, RpcCall>();
   readonly #peers = new Map<Session, RpcPeer>();
   readonly #deadlines = new Deadlines<RpcCall>();
@@ -110,7 +113,7 @@ export class RpcCalls {
     }
     const desk = this.#peers.get(session)?.servedLast ?? null;
     if (desk === null) this.strayCount++;
-    else desk.figures.lateCount++;
+    else desk.count('lateCount');
   }
 
   /** Answers every call 503, and every later one; to what no service has that it did not run. */

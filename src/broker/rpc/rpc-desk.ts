@@ -14,28 +14,12 @@ import {
 } from '../../errors.js';
 import { latin1Of } from '../../protocol/names.js';
 import type { Exchange } from '../exchange.js';
+import type { TrafficCounts } from '../traffic-counts.js';
 import type { Waiter, WaitingLine } from '../waiting-line.js';
 import { CallQueue } from './call-queue.js';
 import { callKey, type CallOptions, CallState, RpcCall } from './rpc-call.js';
 import type { Answer, RpcCalls } from './rpc-calls.js';
-
-/** What was made of the topic's calls since the broker started: each ends in one of the first. */
-export interface RpcFigures {
-  answeredCount: number;
-  timedOutCount: number;
-  /** No service was there, or came in time. */
-  unservedCount: number;
-  /** The service failed with the call in hand. */
-  failedCount: number;
-  /** The caller was gone before the answer. */
-  abandonedCount: number;
-  /** Not taken: too many were unanswered. */
-  refusedCount: number;
-  /** Handed out again, their service having gone. */
-  retriedCount: number;
-  /** Answers that came when their calls had ended. */
-  lateCount: number;
-}
+import { noFigures, type RpcFigures } from './rpc-figures.js';
 
 /** How a call ended. */
 type Outcome = 'timedOutCount' | 'unservedCount' | 'failedCount';
@@ -47,29 +31,22 @@ type Outcome = 'timedOutCount' | 'unservedCount' | 'failedCount';
 const ATTEMPTS_MAX = 3;
 
 export class RpcDesk {
-  readonly figures: RpcFigures = {
-    answeredCount: 0,
-    timedOutCount: 0,
-    unservedCount: 0,
-    failedCount: 0,
-    abandonedCount: 0,
-    refusedCount: 0,
-    retriedCount: 0,
-    lateCount: 0,
-  };
+  readonly figures: RpcFigures = noFigures();
   inHandCount = 0;
   /** Of the requests that are kept. */
   bytes = 0;
   readonly #topicName: string;
   readonly #calls: RpcCalls;
+  readonly #traffic: TrafficCounts;
   /** Has the waiting lines ask for calls at the end of the turn. */
   readonly #wake: () => void;
   readonly #queue = new CallQueue();
   #serviceCount = 0;
 
-  constructor(topicName: string, calls: RpcCalls, wake: () => void) {
+  constructor(topicName: string, calls: RpcCalls, traffic: TrafficCounts, wake: () => void) {
     this.#topicName = topicName;
     this.#calls = calls;
+    this.#traffic = traffic;
     this.#wake = wake;
   }
 
@@ -91,7 +68,8 @@ export class RpcDesk {
     }
     this.#checkRoom(head.length + body.length);
     if (this.#serviceCount === 0 && options.waitMs === 0) {
-      this.figures.unservedCount++;
+      this.count('unservedCount');
+      this.#traffic.rpcEnded();
       throw this.#noService(0);
     }
     const nowMs = this.#calls.clock.nowMs();
@@ -101,6 +79,7 @@ export class RpcDesk {
     caller.queued.add(call);
     this.#queue.push(call);
     this.#calls.add(call, nowMs);
+    this.#traffic.touched();
     this.#wake();
   }
 
@@ -119,6 +98,7 @@ export class RpcDesk {
     call.state = CallState.inHand;
     call.sent = false;
     this.inHandCount++;
+    this.#traffic.touched();
     const retry = call.attempts === 0 ? '' : `retry: ${call.attempts}\r\n`;
     call.handTo(exchange, groupLine + retry, waiter.credits > 0);
     return true;
@@ -144,13 +124,13 @@ export class RpcDesk {
       this.#fail(call, 'failedCount', this.#serviceFailed());
       return;
     }
-    this.figures.retriedCount++;
+    this.count('retriedCount');
     this.#queueAgain(call);
   }
 
   callerGone(call: RpcCall): void {
     this.#end(call);
-    this.figures.abandonedCount++;
+    this.count('abandonedCount');
     call.exchange.silence();
   }
 
@@ -161,7 +141,7 @@ export class RpcDesk {
       this.#fail(call, 'failedCount', answer);
     } else {
       this.#end(call);
-      this.figures.answeredCount++;
+      this.count('answeredCount');
       call.exchange.answer(answer.status, answer.headerLines, answer.body);
     }
   }
@@ -211,11 +191,17 @@ export class RpcDesk {
     this.#fail(call, outcome, error);
   }
 
+  /** Counts in the topic, and in all of the broker. */
+  count(figure: keyof RpcFigures): void {
+    this.figures[figure]++;
+    this.#calls.figures[figure]++;
+  }
+
   #checkRoom(bytes: number): void {
     const { callsMax, bytesMax } = this.#calls.options;
     const many = this.#queue.length + this.inHandCount >= callsMax;
     if (!many && this.bytes + bytes <= bytesMax) return;
-    this.figures.refusedCount++;
+    this.count('refusedCount');
     const limit = many ? `rpcCallsMax is ${callsMax}` : `rpcBytesMax is ${bytesMax}`;
     throw new CallsFullError(`Topic(${this.#topicName}) has too many unanswered calls: ${limit}`);
   }
@@ -251,7 +237,7 @@ export class RpcDesk {
 
   #fail(call: RpcCall, outcome: Outcome, error: ZbusError): void {
     this.#end(call);
-    this.figures[outcome]++;
+    this.count(outcome);
     call.exchange.answer(error.status, error.replyHeaderLines, latin1Of(error.message));
   }
 
@@ -263,6 +249,7 @@ export class RpcDesk {
       this.#leaveHand(call);
     }
     call.state = CallState.ended;
+    this.#traffic.rpcEnded();
     this.#forgetRequest(call);
     this.#calls.remove(call);
   }

@@ -20,7 +20,7 @@ describe('the rules of commands', () => {
 
   it('let nobody in without a token but to these', () => {
     const open = Object.values(CommandName).filter((name) => ruleOf(name)?.operation === null);
-    assert.deepEqual(open.sort(), ['', 'heartbeat', 'login', 'logout', 'ping']);
+    assert.deepEqual(open.sort(), ['', 'health', 'heartbeat', 'login', 'logout', 'ping', 'ready']);
   });
 
   it('stand in docs/operations.md, each command at its operation', () => {

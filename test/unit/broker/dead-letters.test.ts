@@ -19,6 +19,7 @@ import { ManualClock } from '../../support/manual-clock.js';
 import { keepingAll } from './retained.js';
 import { rpcOptions } from './rpc-options.js';
 import { append, openStore, readAll, readOne, recordsOf } from '../queue/queues.js';
+import { TrafficCounts } from '../../../src/broker/traffic-counts.js';
 
 const nobody: LeaseOwner = { delivered: () => undefined, undelivered: () => undefined };
 /** Every byte, and what ends a head. */
@@ -39,6 +40,7 @@ describe('dead letters', () => {
       turn,
       clock: new ManualClock(),
       budget: new BatchBudget(),
+      traffic: new TrafficCounts(null),
       calls: new RpcCalls(new ManualClock(), rpcOptions),
       topicsMax: 10,
       groupsPerTopicMax: 10,

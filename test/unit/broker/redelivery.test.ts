@@ -7,6 +7,7 @@ import { Session } from '../../../src/broker/session.js';
 import { newGroupDefinition } from '../../../src/broker/topic-definition.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { turn } from '../../support/wait.js';
+import { TrafficCounts } from '../../../src/broker/traffic-counts.js';
 
 const nobody: LeaseOwner = { delivered: () => undefined, undelivered: () => undefined };
 const a = new Session('a', '127.0.0.1:1');
@@ -37,6 +38,7 @@ describe('redelivery', () => {
       clock,
       definition,
       positions,
+      traffic: new TrafficCounts(null),
       bury: (lease) =>
         new Promise((stored, failed) => {
           burials.push({ lease, stored, failed });

@@ -12,6 +12,7 @@ import type { Clock } from '../../../src/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { rpcOptions } from './rpc-options.js';
 import { RpcWorld, TestExchange } from './rpc-world.js';
+import { TrafficCounts } from '../../../src/broker/traffic-counts.js';
 
 const OPTIONS = { ...rpcOptions, callsMax: 8 };
 
@@ -123,7 +124,7 @@ describe('calls', () => {
 
   it('are not changed when the bytes that they were read from are', () => {
     const world = new RpcWorld(OPTIONS);
-    const desk = new RpcDesk('t', world.calls, () => undefined);
+    const desk = new RpcDesk('t', world.calls, new TrafficCounts(null), () => undefined);
     desk.servicesChanged(1);
     for (const size of [100, 100_000]) {
       const read = Buffer.alloc(size, 'a');
@@ -166,7 +167,7 @@ describe('calls', () => {
       },
     };
     const calls = new RpcCalls(clock, rpcOptions);
-    const desk = new RpcDesk('t', calls, () => undefined);
+    const desk = new RpcDesk('t', calls, new TrafficCounts(null), () => undefined);
     desk.servicesChanged(1);
     const { session } = new TestExchange(new RpcWorld(OPTIONS).newSession(), '');
     const made = Array.from({ length: 10_000 }, (_, n) => new TestExchange(session, String(n)));

@@ -14,6 +14,7 @@ import { Waiter, WaitingLine } from '../../../src/broker/waiting-line.js';
 import { ANYONE } from '../../../src/auth/grant.js';
 import { ZbusError } from '../../../src/errors.js';
 import { ManualClock } from '../../support/manual-clock.js';
+import { TrafficCounts } from '../../../src/broker/traffic-counts.js';
 
 export class TestExchange implements Exchange {
   readonly session: Session;
@@ -113,7 +114,7 @@ export class RpcWorld {
 
   constructor(options: RpcOptions) {
     this.calls = new RpcCalls(this.clock, options);
-    this.desk = new RpcDesk('t', this.calls, () => {
+    this.desk = new RpcDesk('t', this.calls, new TrafficCounts(null), () => {
       this.#handOut();
     });
   }

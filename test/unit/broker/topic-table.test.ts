@@ -15,6 +15,7 @@ import { tempFolder } from '../../support/temp-folder.js';
 import { openStore } from '../queue/queues.js';
 import { keepingAll } from './retained.js';
 import { rpcOptions } from './rpc-options.js';
+import { TrafficCounts } from '../../../src/broker/traffic-counts.js';
 
 /** A data folder on which the topic `broken` can be neither opened nor closed, as the test says. */
 class BreakingStore implements QueueStore {
@@ -69,6 +70,7 @@ describe('topic table', () => {
       turn: new Turn(),
       clock: systemClock,
       budget: new BatchBudget(),
+      traffic: new TrafficCounts(null),
       calls: new RpcCalls(systemClock, rpcOptions),
       topicsMax: 10,
       groupsPerTopicMax: 10,

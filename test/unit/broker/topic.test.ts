@@ -15,6 +15,7 @@ import { record } from '../queue/queues.js';
 import { ScriptedEngine } from '../queue/scripted-engine.js';
 import { keepingAll } from './retained.js';
 import { rpcOptions } from './rpc-options.js';
+import { TrafficCounts } from '../../../src/broker/traffic-counts.js';
 
 const LARGE = record('large', Buffer.alloc(1024 * 1024));
 
@@ -32,6 +33,7 @@ describe('a topic whose disk is behind', () => {
       turn,
       clock: systemClock,
       budget: new BatchBudget(),
+      traffic: new TrafficCounts(null),
       calls: new RpcCalls(systemClock, rpcOptions),
       groupsPerTopicMax: 1,
       bury: () => Promise.resolve(),
